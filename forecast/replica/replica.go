@@ -1,0 +1,165 @@
+// Package replica turns a forecast into the number KEDA is answered with: the
+// quantile of the largest rate until a pod started now would serve, and never
+// less than what is observed.
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/foretide/foretide/forecast"
+)
+
+// Mode says what a workload's forecast may do.
+type Mode string
+
+const (
+	// Max answers with the larger of forecast and observed rate.
+	Max Mode = "max"
+	// ForecastOnly answers with the observed rate and only publishes what Max
+	// would have answered, so that a user can watch before it acts.
+	ForecastOnly Mode = "forecast-only"
+)
+
+// Policy is what a user decides for one workload.
+type Policy struct {
+	// TargetPerPod is the rate one pod is meant to carry, in requests per
+	// second, above 0.
+	TargetPerPod float64
+	// Quantile is the level of the peak to be ready for, from 0.5 to 0.99: 0.95
+	// means that one lead window in twenty may exceed the forecast.
+	Quantile float64
+	// LeadTime is how long a new pod takes to serve, from the answer to its
+	// first request: polling, HPA sync, scheduling and start-up. From 1 to 45
+	// minutes.
+	LeadTime time.Duration
+	// Mode is Max or ForecastOnly.
+	Mode Mode
+	// ActivationThreshold is the rate in requests per second above which the
+	// workload is active; KEDA scales to zero only below it. Not negative.
+	ActivationThreshold float64
+}
+
+// Bounds of a Policy.
+const (
+	MinQuantile = 0.5
+	MaxQuantile = 0.99
+	MinLeadTime = time.Minute
+	MaxLeadTime = 45 * time.Minute
+)
+
+// Defaults is the policy of a workload that nobody set one for. It has no
+// TargetPerPod: only the user knows that.
+func Defaults() Policy {
+	return Policy{Quantile: 0.95, LeadTime: 5 * time.Minute, Mode: Max}
+}
+
+// Check names every field that is out of bounds, and the bounds.
+func (p Policy) Check() error {
+	var errs []error
+	bad := func(field string, value any, want string) {
+		errs = append(errs, fmt.Errorf("%s %v: want %s", field, value, want))
+	}
+	if !(p.TargetPerPod > 0) || math.IsInf(p.TargetPerPod, 0) {
+		bad("targetPerPod", p.TargetPerPod, "the requests per second one pod carries, above 0")
+	}
+	if !(p.Quantile >= MinQuantile && p.Quantile <= MaxQuantile) {
+		bad("quantile", p.Quantile, fmt.Sprintf("from %v to %v", MinQuantile, MaxQuantile))
+	}
+	if p.LeadTime < MinLeadTime || p.LeadTime > MaxLeadTime {
+		bad("leadTime", p.LeadTime, fmt.Sprintf("from %v to %v", MinLeadTime, MaxLeadTime))
+	}
+	if p.Mode != Max && p.Mode != ForecastOnly {
+		bad("mode", fmt.Sprintf("%q", p.Mode), fmt.Sprintf("%q or %q", Max, ForecastOnly))
+	}
+	if !(p.ActivationThreshold >= 0) || math.IsInf(p.ActivationThreshold, 0) {
+		bad("activationThreshold", p.ActivationThreshold, "0 or more requests per second")
+	}
+	return errors.Join(errs...)
+}
+
+// Binding is what decided a target.
+type Binding string
+
+const (
+	// ByForecast: the forecast peak is the larger number.
+	ByForecast Binding = "forecast"
+	// ByObserved: the observed rate is the larger number, or all there is.
+	ByObserved Binding = "observed"
+	// ByMode: the forecast asks for more, and the mode keeps it from acting.
+	ByMode Binding = "mode"
+)
+
+// Target is what a policy makes of one moment.
+type Target struct {
+	// Value is the rate to answer KEDA with, in requests per second. KEDA
+	// divides it by TargetPerPod.
+	Value float64
+	// Planned is what Value would be in mode Max; the two differ only in mode
+	// ForecastOnly.
+	Planned float64
+	// Predicted is the quantile of the largest rate in the lead window, NaN
+	// without a forecast.
+	Predicted float64
+	// Window is how many steps of the forecast the lead window takes in, 0
+	// without a forecast.
+	Window int
+	// Replicas and PlannedReplicas are Value and Planned in pods, before the
+	// ScaledObject's bounds; 0 where the policy has no TargetPerPod.
+	Replicas, PlannedReplicas int
+	// Active says whether Value lies above the activation threshold.
+	Active bool
+	// Binding is what decided Value.
+	Binding Binding
+}
+
+// ErrNothingKnown says that neither a forecast nor an observed rate is at
+// hand; the caller must answer with an error, so that the HPA holds.
+var ErrNothingKnown = errors.New("neither a forecast nor an observed rate is known")
+
+// Target decides at now. observed is the newest known rate in requests per
+// second, NaN where none is known; f is nil without a forecast. A forecast
+// whose last step ends before the lead window does is used as far as it goes;
+// one that ended before now must not be passed in.
+func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast) (Target, error) {
+	t := Target{Predicted: math.NaN(), Binding: ByObserved}
+	if math.IsNaN(observed) && f == nil {
+		return Target{}, ErrNothingKnown
+	}
+	if !math.IsNaN(observed) {
+		t.Planned = observed
+	}
+	if f != nil {
+		// The step under way at now+LeadTime is the last that matters. The
+		// steps between origin and now have passed, but a peak in them may
+		// still be running, and leaving them in can only raise the target.
+		t.Window = min(max(int(now.Add(p.LeadTime).Sub(f.Origin)/forecast.Step), 1), forecast.Horizon)
+		t.Predicted = f.Peak(t.Window, p.Quantile)
+		if t.Predicted > t.Planned {
+			t.Planned, t.Binding = t.Predicted, ByForecast
+		}
+	}
+	t.Value = t.Planned
+	if p.Mode == ForecastOnly && t.Binding == ByForecast {
+		if math.IsNaN(observed) {
+			// Nothing observed: the mode forbids to act on the forecast.
+			return Target{}, ErrNothingKnown
+		}
+		t.Value, t.Binding = observed, ByMode
+	}
+	t.Replicas = pods(t.Value, p.TargetPerPod)
+	t.PlannedReplicas = pods(t.Planned, p.TargetPerPod)
+	t.Active = t.Value > p.ActivationThreshold
+	return t, nil
+}
+
+// pods rounds as the HPA does for an AverageValue metric: up. Without a target
+// per pod there is no number of pods to speak of: 0.
+func pods(rate, perPod float64) int {
+	if !(perPod > 0) {
+		return 0
+	}
+	return int(math.Ceil(rate/perPod - 1e-9))
+}

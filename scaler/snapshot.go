@@ -1,0 +1,83 @@
+// Package scaler answers KEDA: its gRPC external scaler, and behind it the loop
+// that reads load, forecasts, decides and publishes snapshots to answer from.
+package scaler
+
+import (
+	"time"
+
+	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/plan"
+)
+
+// Snapshot is all that the loop knows after one step. It is immutable: the
+// RPCs, the page and the metrics read the newest one without a lock.
+type Snapshot struct {
+	// At is the instant of the step.
+	At time.Time
+	// Model is the state of the weights being served.
+	Model ModelStatus
+	// Source is the state of the metrics store.
+	Source SourceStatus
+	// Workloads is sorted by name.
+	Workloads []*WorkloadState
+}
+
+// ModelStatus tells which weights serve, and whether a newer version failed.
+type ModelStatus struct {
+	// Version is the registry's id, empty while there is no model; Loaded is
+	// when it began to serve and Trained when it was made.
+	Version         string
+	Loaded, Trained time.Time
+	// Err is why the newest champion does not serve, empty if it does.
+	Err string
+}
+
+// SourceStatus tells whether the metrics store answers.
+type SourceStatus struct {
+	// Answered is the instant of the last step that got an answer.
+	Answered time.Time
+	// Err is why the newest step got none, empty if it did.
+	Err string
+}
+
+// WorkloadState is one workload at one step.
+type WorkloadState struct {
+	Workload forecast.Workload
+	// History is what is remembered of its load; read only.
+	History forecast.Series
+	// Decisions has one entry for each trigger that names the workload, in the
+	// order they were first seen; for a workload that no trigger names it has
+	// one, with the default policy and no target per pod.
+	Decisions []TriggerDecision
+	// Err is why there is no decision, empty if there is one.
+	Err string
+	// Past is what was forecast and decided earlier, oldest first, at most
+	// PastSteps long.
+	Past []Past
+}
+
+// TriggerDecision is a decision and the trigger it answers.
+type TriggerDecision struct {
+	// ScaledObject is the namespace and name of the ScaledObject, zero for a
+	// workload that no trigger names.
+	ScaledObject forecast.Workload
+	plan.Decision
+}
+
+// PastLead is how many steps ahead the forecasts in Past were made, and
+// PastSteps how many are kept.
+const (
+	PastLead  = 5
+	PastSteps = 6 * 60
+)
+
+// Past is the forecast of one step, made PastLead steps before it.
+type Past struct {
+	// At is the stamp of the step.
+	At time.Time
+	// Quantiles is what was forecast for it.
+	Quantiles forecast.Quantiles
+	// Replicas is what was decided when the step began, under the first of the
+	// workload's decisions; 0 without a target per pod.
+	Replicas int
+}
