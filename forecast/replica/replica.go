@@ -155,11 +155,12 @@ func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast) (T
 	return t, nil
 }
 
-// pods rounds as the HPA does for an AverageValue metric: up. Without a target
+// pods rounds as the HPA does for an AverageValue metric: up, forgiving what
+// floating point adds. Kubernetes counts replicas in 32 bits. Without a target
 // per pod there is no number of pods to speak of: 0.
 func pods(rate, perPod float64) int {
 	if !(perPod > 0) {
 		return 0
 	}
-	return int(math.Ceil(rate/perPod - 1e-9))
+	return int(min(math.Ceil(rate/perPod-1e-9), math.MaxInt32))
 }
