@@ -32,6 +32,13 @@ type Edge struct {
 	Lag   time.Duration
 }
 
+// Event is something that happens once and shows in the traffic.
+type Event struct {
+	At time.Time
+	// What says it in some words, such as "a flash sale begins".
+	What string
+}
+
 // Mesh is a set of workloads, what the world asks of each, and who calls
 // whom. It is immutable and safe for concurrent use.
 type Mesh struct {
@@ -39,6 +46,7 @@ type Mesh struct {
 	opening  time.Time
 	services []service // callers before callees
 	pad      int       // ticks that the longest chain of lags reaches back
+	events   []Event   // in the order of time
 }
 
 type service struct {
@@ -90,6 +98,17 @@ func (m *Mesh) Edges(t time.Time) []Edge {
 		return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To))
 	})
 	return edges
+}
+
+// Events is what happens in [from, to), in the order of time.
+func (m *Mesh) Events(from, to time.Time) []Event {
+	var events []Event
+	for _, e := range m.events {
+		if !e.At.Before(from) && e.At.Before(to) {
+			events = append(events, e)
+		}
+	}
+	return events
 }
 
 // Rate is how many requests per second reached w in the tick that holds t;

@@ -1,6 +1,7 @@
 package synthetic
 
 import (
+	"slices"
 	"time"
 
 	"github.com/foretide/foretide/forecast"
@@ -36,7 +37,7 @@ func Shop(seed uint64, opening time.Time) *Mesh {
 	day := func(n int, hour float64) time.Time {
 		return opening.Add(time.Duration((float64(n)*24 + hour) * float64(time.Hour))).Truncate(forecast.Step)
 	}
-	events := weekly(seed, day)
+	events, told := weekly(seed, day)
 	public := []octave{{2 * time.Minute, 0.03}, {10 * time.Minute, 0.04}, {45 * time.Minute, 0.05}, {4 * time.Hour, 0.07}, {30 * time.Hour, 0.05}}
 
 	b := builder{seed: seed}
@@ -70,21 +71,28 @@ func Shop(seed uint64, opening time.Time) *Mesh {
 	b.add("gift-cards", demand{}, from(storefront, 0.035, 0), from(checkout, 0.4, 1))
 	b.services[len(b.services)-1].appears = day(giftCardsDay, 0)
 
-	return &Mesh{seed: seed, opening: opening, services: b.services, pad: longest(b.services)}
+	told = append(told,
+		Event{day(deployDay, 14), "a new version of recommendations rolls out"},
+		Event{day(giftCardsDay, 0), "gift-cards goes live"})
+	slices.SortFunc(told, func(a, b Event) int { return a.At.Compare(b.At) })
+	return &Mesh{seed: seed, opening: opening, services: b.services, pad: longest(b.services), events: told}
 }
 
 // weekly are half a year's sales and outages. Weekdays turn from week to week,
 // so that last week tells nothing of this one.
-func weekly(seed uint64, day func(int, float64) time.Time) []event {
-	var events []event
+func weekly(seed uint64, day func(int, float64) time.Time) (events []event, told []Event) {
 	for week := range 26 {
 		h := hash(seed, uint64(week), 6)
-		saleDay, outageDay := 7*week+(3+2*week)%7, 7*week+(6+4*week)%7
-		events = append(events,
-			event{day(saleDay, 15+3*unit(h)), sale(1.1+0.8*unit(hash(h, 1)), 35+25*unit(hash(h, 2)))},
-			event{day(outageDay, 8.5+3*unit(hash(h, 3))), outage(9+9*unit(hash(h, 4)), 0.7+0.5*unit(hash(h, 5)))})
+		rush := day(7*week+(3+2*week)%7, 15+3*unit(h))
+		events = append(events, event{rush, sale(1.1+0.8*unit(hash(h, 1)), 35+25*unit(hash(h, 2)))})
+		down, minutes := day(7*week+(6+4*week)%7, 8.5+3*unit(hash(h, 3))), 9+9*unit(hash(h, 4))
+		events = append(events, event{down, outage(minutes, 0.7+0.5*unit(hash(h, 5)))})
+		told = append(told,
+			Event{rush, "a flash sale begins"},
+			Event{down, "the front door fails"},
+			Event{down.Add(time.Duration(minutes * float64(time.Minute))), "the front door is back, and everybody retries"})
 	}
-	return events
+	return events, told
 }
 
 // builder gives each service its index, for its callees to name it by.

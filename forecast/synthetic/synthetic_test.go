@@ -315,6 +315,24 @@ func TestAssorted(t *testing.T) {
 	}
 }
 
+func TestEvents(t *testing.T) {
+	m := synthetic.Shop(1, opening)
+	var days []int
+	var what []string
+	for _, e := range m.Events(opening, opening.Add(15*day)) {
+		days = append(days, int(e.At.Sub(opening)/day))
+		what = append(what, e.What)
+	}
+	sale, down, back := "a flash sale begins", "the front door fails", "the front door is back, and everybody retries"
+	if d := cmp.Diff([]int{3, 6, 6, 8, 10, 10, 12, 13, 14, 14, 14}, days); d != "" {
+		t.Errorf("days of the events (-want +got):\n%s", d)
+	}
+	want := []string{sale, down, back, "a new version of recommendations rolls out", down, back, sale, "gift-cards goes live", down, back, sale}
+	if d := cmp.Diff(want, what); d != "" {
+		t.Errorf("events (-want +got):\n%s", d)
+	}
+}
+
 func TestUnknownWorkloadHasNoRate(t *testing.T) {
 	m := synthetic.Shop(1, opening)
 	for _, w := range []forecast.Workload{{}, {Namespace: "shop", Name: "nobody"}, {Namespace: "shop", Name: "gift-cards"}} {
