@@ -1,0 +1,16 @@
+// Command asm writes the AVX2 kernels of the package above it. It is a module
+// of its own, so that the generator is no dependency of the product.
+package main
+
+import . "github.com/mmcloughlin/avo/build"
+
+func main() {
+	ConstraintExpr("!purego")
+	mask := laneMask()
+	panel()
+	edge(mask)
+	row()
+	gates(mask)
+	gatesGradient(mask)
+	Generate()
+}

@@ -1,0 +1,137 @@
+// Package kernel computes the two things an LSTM spends its time on, in
+// float32: matrix products and the cell's non-linearities, forward and back.
+//
+// On amd64 with AVX2 and FMA it runs assembly, which the module in asm writes;
+// elsewhere, and under the build tag purego, plain Go over gonum's BLAS. The
+// two agree to within rounding, not to the last bit. On one machine results
+// are the same from run to run; in assembly, moreover, a row of a product does
+// not depend on the other rows, so that a forecast is the same in any batch.
+//
+// Matrices are row-major slices with a leading dimension, the distance from a
+// row to the next. An output must not overlap an input, save where a function
+// says so. Nothing is kept between calls: all functions may be called
+// concurrently on different outputs. The assembly allocates nothing; gonum may.
+// Slices too short for the dimensions panic before anything is touched.
+package kernel
+
+//go:generate go -C asm run . -out ../avx2_amd64.s -stubs ../avx2_amd64.go -pkg kernel
+
+import "fmt"
+
+// panelWidth is the number of columns that a packed matrix keeps together.
+const panelWidth = 16
+
+// Gemm adds a*b to c, for a [m, k], b [k, n] and c [m, n].
+func Gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+	check("a", a, m, k, lda)
+	check("b", b, k, n, ldb)
+	check("c", c, m, n, ldc)
+	if m > 0 && n > 0 && k > 0 {
+		gemm(m, n, k, a, lda, b, ldb, c, ldc)
+	}
+}
+
+// GemmTA is Gemm with a transposed: it adds aᵀ*b to c, for a [k, m].
+func GemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+	check("a", a, k, m, lda)
+	check("b", b, k, n, ldb)
+	check("c", c, m, n, ldc)
+	if m > 0 && n > 0 && k > 0 {
+		gemmTA(m, n, k, a, lda, b, ldb, c, ldc)
+	}
+}
+
+// PackedLen is the length that a matrix b [k, n] takes once packed.
+func PackedLen(k, n int) int { return k * ((n + panelWidth - 1) / panelWidth * panelWidth) }
+
+// PackB writes b [k, n] into dst, PackedLen(k, n) long, in the order in which
+// GemmPacked reads it. It pays where the same b serves many products. The
+// layout differs between machines: it is not to be stored.
+func PackB(dst []float32, k, n int, b []float32, ldb int) {
+	check("b", b, k, n, ldb)
+	check("dst", dst, 1, PackedLen(k, n), PackedLen(k, n))
+	if n > 0 && k > 0 {
+		packB(dst, k, n, b, ldb)
+	}
+}
+
+// PackBT packs, as PackB does, the transpose of bt [n, k].
+func PackBT(dst []float32, k, n int, bt []float32, ldbt int) {
+	check("bt", bt, n, k, ldbt)
+	check("dst", dst, 1, PackedLen(k, n), PackedLen(k, n))
+	if n > 0 && k > 0 {
+		packBT(dst, k, n, bt, ldbt)
+	}
+}
+
+// GemmPacked is Gemm with a packed b: it gives the very bits of Gemm.
+func GemmPacked(m, n, k int, a []float32, lda int, b []float32, c []float32, ldc int) {
+	check("a", a, m, k, lda)
+	check("b", b, 1, PackedLen(k, n), PackedLen(k, n))
+	check("c", c, m, n, ldc)
+	if m > 0 && n > 0 && k > 0 {
+		gemmPacked(m, n, k, a, lda, b, c, ldc)
+	}
+}
+
+// SumRows adds the m rows of a [m, n] to sum, n long: the gradient of a bias.
+func SumRows(m, n int, a []float32, lda int, sum []float32) {
+	check("a", a, m, n, lda)
+	check("sum", sum, 1, n, n)
+	if m > 0 && n > 0 {
+		sumRows(m, n, a, lda, sum)
+	}
+}
+
+// Gates is an LSTM cell's forward step for a batch of rows. z [batch, 4h] holds
+// the sums of the input, forget, candidate and output gates, in this order, and
+// is overwritten by their activations. prevC [batch, h] is the cell state of
+// the step before, nil at the first. It writes the cell state c, its tanh and
+// the hidden state hOut, all [batch, h]. c may be prevC itself.
+//
+// Activations are within 2.5e-7 of the exact ones, relative to them for tanh;
+// infinities give 0 and 1 (-1 and 1), and NaN only comes of NaN.
+func Gates(h, batch int, z, prevC, c, tanhC, hOut []float32) {
+	check("z", z, batch, 4*h, 4*h)
+	if prevC != nil {
+		check("prevC", prevC, batch, h, h)
+	}
+	check("c", c, batch, h, h)
+	check("tanhC", tanhC, batch, h, h)
+	check("hOut", hOut, batch, h, h)
+	if h > 0 && batch > 0 {
+		gates(h, batch, z, prevC, c, tanhC, hOut)
+	}
+}
+
+// GatesGradient is Gates backwards. gates, tanhC and prevC are as Gates left
+// and took them. dh and dHnext [batch, h] are the loss's gradients by the
+// hidden state, directly and through the step after; they are added up. dC
+// [batch, h] holds the gradient by the cell state through the step after, and
+// is overwritten by that for the step before. dGates [batch, 4h] receives the
+// gradients by the sums z. dGates may be gates itself.
+func GatesGradient(h, batch int, gates, tanhC, prevC, dh, dHnext, dC, dGates []float32) {
+	check("gates", gates, batch, 4*h, 4*h)
+	check("tanhC", tanhC, batch, h, h)
+	if prevC != nil {
+		check("prevC", prevC, batch, h, h)
+	}
+	check("dh", dh, batch, h, h)
+	check("dHnext", dHnext, batch, h, h)
+	check("dC", dC, batch, h, h)
+	check("dGates", dGates, batch, 4*h, 4*h)
+	if h > 0 && batch > 0 {
+		gatesGradient(h, batch, gates, tanhC, prevC, dh, dHnext, dC, dGates)
+	}
+}
+
+// check panics unless s holds a matrix of these dimensions.
+func check(name string, s []float32, rows, cols, ld int) {
+	if rows < 0 || cols < 0 || ld < cols {
+		panic(fmt.Sprintf("kernel: check %s: %d x %d with leading dimension %d, want none negative and at least the columns", name, rows, cols, ld))
+	}
+	if rows > 0 && cols > 0 && len(s) < (rows-1)*ld+cols {
+		panic(fmt.Sprintf("kernel: check %s: length %d, want at least %d for %d x %d with leading dimension %d",
+			name, len(s), (rows-1)*ld+cols, rows, cols, ld))
+	}
+}

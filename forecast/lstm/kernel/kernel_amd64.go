@@ -1,0 +1,175 @@
+//go:build !purego
+
+package kernel
+
+import (
+	"golang.org/x/sys/cpu"
+	"gonum.org/v1/gonum/blas"
+)
+
+const (
+	// size is that of a float32, in bytes: the assembly takes strides so.
+	size = 4
+	// rowWidth is the number of columns that rowAVX2 takes at once.
+	rowWidth = 64
+	// depth is how much of k is summed in registers before it is added to c.
+	// Every product is cut at the same places, so that a result's bits depend
+	// on nothing but its row and column. A panel this deep takes 16 KiB, half
+	// of the first cache.
+	depth = 256
+	// height is how many rows pass all panels of b before the next rows do, so
+	// that a and c stay in the second cache however many rows there are. It is
+	// a multiple of the tile's six.
+	height = 96
+)
+
+// accelerated tells whether processor and operating system know the instructions
+// and registers of the assembly.
+func accelerated() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA }
+
+// left and right are the two sides of a product. Strides are in elements.
+type (
+	left struct {
+		v        []float32
+		row, col int
+	}
+	right struct {
+		v          []float32
+		row, panel int // panel leads to the next 16 columns
+	}
+)
+
+func gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+	if !accelerated() {
+		plainGemm(blas.NoTrans, m, n, k, a, lda, b, ldb, c, ldc)
+		return
+	}
+	multiply(m, n, k, left{a, lda, 1}, right{b, ldb, panelWidth}, c, ldc)
+}
+
+func gemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+	if !accelerated() {
+		plainGemm(blas.Trans, m, n, k, a, lda, b, ldb, c, ldc)
+		return
+	}
+	multiply(m, n, k, left{a, 1, lda}, right{b, ldb, panelWidth}, c, ldc)
+}
+
+func gemmPacked(m, n, k int, a []float32, lda int, b []float32, c []float32, ldc int) {
+	if !accelerated() {
+		plainGemm(blas.NoTrans, m, n, k, a, lda, b, n, c, ldc)
+		return
+	}
+	multiply(m, n, k, left{a, lda, 1}, right{b, panelWidth, panelWidth * k}, c, ldc)
+}
+
+// sumRows multiplies by a row of ones, which is a single one that is never
+// stepped beyond.
+func sumRows(m, n int, a []float32, lda int, sum []float32) {
+	if !accelerated() {
+		plainSumRows(m, n, a, lda, sum)
+		return
+	}
+	one := [1]float32{1}
+	multiply(1, n, m, left{one[:], 0, 0}, right{a, lda, panelWidth}, sum, n)
+}
+
+// multiply adds a*b to c, for dimensions of at least 1.
+func multiply(m, n, k int, a left, b right, c []float32, ldc int) {
+	if m <= 2 {
+		for i := range m {
+			multiplyRow(n, k, left{a.v[i*a.row:], a.row, a.col}, b, c[i*ldc:])
+		}
+		return
+	}
+	for p := 0; p < k; p += depth {
+		deep := min(depth, k-p)
+		for i := 0; i < m; i += height {
+			high := min(height, m-i)
+			from := &a.v[i*a.row+p*a.col]
+			for j := 0; j < n; j += panelWidth {
+				multiplyPanel(high, n-j, deep, from, a, b, p, j, &c[i*ldc+j], ldc)
+			}
+		}
+	}
+}
+
+// multiplyPanel is multiply for the 16 columns from j on, or the n left of them.
+func multiplyPanel(m, n, k int, from *float32, a left, b right, p, j int, c *float32, ldc int) {
+	panel := &b.v[j/panelWidth*b.panel+p*b.row]
+	if n >= panelWidth {
+		panelAVX2(m, k, from, a.row*size, a.col*size, panel, b.row*size, c, ldc*size)
+	} else {
+		edgeAVX2(m, k, from, a.row*size, a.col*size, panel, b.row*size, c, ldc*size, n)
+	}
+}
+
+// multiplyRow is multiply for one row.
+func multiplyRow(n, k int, a left, b right, c []float32) {
+	for p := 0; p < k; p += depth {
+		deep := min(depth, k-p)
+		from := &a.v[p*a.col]
+		j := 0
+		for ; j+rowWidth <= n; j += rowWidth {
+			rowAVX2(deep, from, a.col*size, &b.v[j/panelWidth*b.panel+p*b.row], b.row*size, b.panel*size, &c[j])
+		}
+		for ; j < n; j += panelWidth {
+			multiplyPanel(1, n-j, deep, from, a, b, p, j, &c[j], n)
+		}
+	}
+}
+
+func packB(dst []float32, k, n int, b []float32, ldb int) {
+	if !accelerated() {
+		plainPackB(dst, k, n, b, ldb)
+		return
+	}
+	for j := 0; j < n; j += panelWidth {
+		wide := min(panelWidth, n-j)
+		for p := range k {
+			row := dst[:panelWidth]
+			clear(row[copy(row, b[p*ldb+j:p*ldb+j+wide]):])
+			dst = dst[panelWidth:]
+		}
+	}
+}
+
+func packBT(dst []float32, k, n int, bt []float32, ldbt int) {
+	if !accelerated() {
+		plainPackBT(dst, k, n, bt, ldbt)
+		return
+	}
+	for j := 0; j < n; j += panelWidth {
+		panel := dst[j*k : (j+panelWidth)*k]
+		clear(panel)
+		for i := j; i < min(j+panelWidth, n); i++ {
+			for p, v := range bt[i*ldbt : i*ldbt+k] {
+				panel[p*panelWidth+i-j] = v
+			}
+		}
+	}
+}
+
+func gates(h, batch int, z, prevC, c, tanhC, hOut []float32) {
+	if !accelerated() {
+		plainGates(h, batch, z, prevC, c, tanhC, hOut)
+		return
+	}
+	gatesAVX2(h, batch, &z[0], first(prevC), &c[0], &tanhC[0], &hOut[0])
+}
+
+func gatesGradient(h, batch int, gates, tanhC, prevC, dh, dHnext, dC, dGates []float32) {
+	if !accelerated() {
+		plainGatesGradient(h, batch, gates, tanhC, prevC, dh, dHnext, dC, dGates)
+		return
+	}
+	gatesGradientAVX2(h, batch, &gates[0], &tanhC[0], first(prevC), &dh[0], &dHnext[0], &dC[0], &dGates[0])
+}
+
+// first points to the first element of s, nil if it has none.
+func first(s []float32) *float32 {
+	if s == nil {
+		return nil
+	}
+	return &s[0]
+}

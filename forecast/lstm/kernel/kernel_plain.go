@@ -1,0 +1,34 @@
+//go:build !amd64 || purego
+
+package kernel
+
+import "gonum.org/v1/gonum/blas"
+
+// accelerated tells that no assembly is built in.
+func accelerated() bool { return false }
+
+func gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+	plainGemm(blas.NoTrans, m, n, k, a, lda, b, ldb, c, ldc)
+}
+
+func gemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+	plainGemm(blas.Trans, m, n, k, a, lda, b, ldb, c, ldc)
+}
+
+func packB(dst []float32, k, n int, b []float32, ldb int) { plainPackB(dst, k, n, b, ldb) }
+
+func packBT(dst []float32, k, n int, bt []float32, ldbt int) { plainPackBT(dst, k, n, bt, ldbt) }
+
+func gemmPacked(m, n, k int, a []float32, lda int, b []float32, c []float32, ldc int) {
+	plainGemm(blas.NoTrans, m, n, k, a, lda, b, n, c, ldc)
+}
+
+func sumRows(m, n int, a []float32, lda int, sum []float32) { plainSumRows(m, n, a, lda, sum) }
+
+func gates(h, batch int, z, prevC, c, tanhC, hOut []float32) {
+	plainGates(h, batch, z, prevC, c, tanhC, hOut)
+}
+
+func gatesGradient(h, batch int, gates, tanhC, prevC, dh, dHnext, dC, dGates []float32) {
+	plainGatesGradient(h, batch, gates, tanhC, prevC, dh, dHnext, dC, dGates)
+}
