@@ -1,0 +1,52 @@
+# Needs Go, make and git; make race also gcc.
+
+FUZZTIME ?= 30s
+BENCH    ?= .
+RUN      := ./...
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race lint fuzz bench demo clean
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/foretide, static
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/foretide
+
+test: ## run the tests
+	go test $(RUN)
+
+race: ## run the tests under the race detector
+	CGO_ENABLED=1 go test -race -timeout 30m $(RUN)
+
+lint: ## check format and code: gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "gofmt -w would change:" $$unformatted >&2; exit 1; fi
+	go vet $(RUN)
+	go tool -modfile=.ci/lint/go.mod staticcheck $(RUN)
+
+fuzz: ## run every fuzz target for FUZZTIME (30s) each
+	@set -e; packages=$$(go list -f '{{.ImportPath}} {{.Dir}}' $(RUN)); \
+	echo "$$packages" | while read -r pkg dir; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$dir"/*_test.go 2>/dev/null); do \
+			echo "fuzz $$target of $$pkg"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null; \
+		done; \
+	done
+
+# A benchmark that compares two ways on the same machine reports the metric
+# "ratio": unlike nanoseconds it can be held against another machine's.
+bench: ## run the benchmarks matching BENCH (all); comparisons as BENCH name ratio
+	@go test -run '^$$' -bench '$(BENCH)' -benchmem $(RUN) | awk ' \
+		/no test files/ || /^PASS$$/ || /^ok / { next } \
+		{ print } \
+		/^Benchmark/ { for (i = 3; i <= NF; i++) if ($$i == "ratio") \
+			comparisons = comparisons "BENCH " substr($$1, 10) " " $$(i-1) "\n" } \
+		/^(FAIL|panic:)/ { failed = 1 } \
+		END { printf "%s", comparisons; exit failed }'
+
+demo: build ## a shop's mesh on a fast clock, with the page; FOR=60s ends it by itself
+	bin/foretide demo $(if $(FOR),--for $(FOR))
+
+clean: ## remove what was built
+	rm -rf bin
