@@ -1,0 +1,185 @@
+// Package feature turns a history into what the network reads, and the
+// network's answer back into rates.
+//
+// A window is everything the network is told at one origin: the last two hours
+// in two-minute steps, a vector of summaries, and for each future step a few
+// simple forecasts (bases) that the network weighs against each other. All of
+// it is relative: rates are taken from the level of the last minutes, in units
+// of the last day's spread, so that one network serves 0.01 and 10 million
+// requests a minute alike.
+//
+// The seasonal parts look back whole days, so nothing here ever reads a step
+// after the origin. Nothing is fitted, so nothing needs to travel with the
+// weights but Version.
+package feature
+
+import (
+	"math"
+	"time"
+
+	"github.com/foretide/foretide/forecast"
+)
+
+// Version names the meaning of every input below. Weights fitted under another
+// version cannot be used.
+const Version = 1
+
+// The shape of a window.
+const (
+	// Steps is the length of the encoded sequence, of Stride minutes each.
+	Steps  = 60
+	Stride = 2
+	// Channels is the number of inputs at each step of the sequence.
+	Channels = 9
+	// Bins is the number of equal parts that the horizon is summarised in.
+	Bins = 12
+	// Bases is the number of simple forecasts the network chooses from.
+	Bases = 7
+	// Statics is the length of the vector of summaries.
+	Statics = 32 + 5*Bins
+)
+
+// Day and Week are seasons in steps, and Days is how many days a profile
+// averages.
+const (
+	Day  = 1440
+	Week = 7 * Day
+	Days = 7
+)
+
+// Memory is how many steps before the origin a window may depend on. A longer
+// history changes nothing.
+const Memory = Week + Steps*Stride + smooth + 1
+
+// smooth is how many steps to each side a seasonal value is averaged over.
+const smooth = 2
+
+// Source is a series prepared to cut windows from: sums over the steps before
+// each, for fast means. It is read-only once made.
+type Source struct {
+	y     []float64
+	phase int // seconds of the day at step 0
+	// ref is taken off every value before it is summed, or the squares of large
+	// rates that change little would cancel to nothing.
+	ref                 float64
+	sum, square, change []float64
+	known, changes      []int32
+}
+
+// NewSource prepares s, which it keeps.
+func NewSource(s forecast.Series) *Source {
+	n := len(s.Values)
+	p := &Source{
+		y: s.Values, phase: int(((s.Start.Unix() % 86400) + 86400) % 86400),
+		sum: make([]float64, n+1), square: make([]float64, n+1), change: make([]float64, n+1),
+		known: make([]int32, n+1), changes: make([]int32, n+1),
+	}
+	for i, v := range s.Values {
+		p.sum[i+1], p.square[i+1], p.known[i+1] = p.sum[i], p.square[i], p.known[i]
+		p.change[i+1], p.changes[i+1] = p.change[i], p.changes[i]
+		if math.IsNaN(v) {
+			continue
+		}
+		if p.known[i] == 0 {
+			p.ref = v
+		}
+		p.sum[i+1] += v - p.ref
+		p.square[i+1] += (v - p.ref) * (v - p.ref)
+		p.known[i+1]++
+		if i > 0 && !math.IsNaN(s.Values[i-1]) {
+			p.change[i+1] += math.Abs(v - s.Values[i-1])
+			p.changes[i+1]++
+		}
+	}
+	return p
+}
+
+// Len is the number of steps of the series.
+func (p *Source) Len() int { return len(p.y) }
+
+// Known says whether any step in [i, j) is known.
+func (p *Source) Known(i, j int) bool {
+	i, j = min(max(i, 0), len(p.y)), min(max(j, 0), len(p.y))
+	return i < j && p.known[j] > p.known[i]
+}
+
+// past is a source as it is seen from an origin: nothing before since, and
+// nothing after the origin, is there.
+type past struct {
+	*Source
+	since, origin int
+}
+
+// at is the value of step i, NaN outside.
+func (p past) at(i int) float64 {
+	if i < p.since || i > p.origin {
+		return math.NaN()
+	}
+	return p.y[i]
+}
+
+// mean is the mean of the known values in [i, j), NaN where there is none.
+func (p past) mean(i, j int) float64 {
+	i, j = p.clamp(i), p.clamp(j)
+	if n := p.known[j] - p.known[i]; n > 0 {
+		return max(p.ref+(p.sum[j]-p.sum[i])/float64(n), 0)
+	}
+	return math.NaN()
+}
+
+// deviation is their standard deviation, 0 where there are fewer than two.
+func (p past) deviation(i, j int) float64 {
+	i, j = p.clamp(i), p.clamp(j)
+	n := float64(p.known[j] - p.known[i])
+	if n < 2 {
+		return 0
+	}
+	m := (p.sum[j] - p.sum[i]) / n
+	return math.Sqrt(max((p.square[j]-p.square[i])/n-m*m, 0))
+}
+
+// roughness is the mean change from one known step to the next.
+func (p past) roughness(i, j int) float64 {
+	i, j = p.clamp(i), p.clamp(j)
+	if n := p.changes[j] - p.changes[i]; n > 0 {
+		return (p.change[j] - p.change[i]) / float64(n)
+	}
+	return 0
+}
+
+// share is the part of [i, j) that is known.
+func (p past) share(i, j int) float64 {
+	a, b := p.clamp(i), p.clamp(j)
+	return float64(p.known[b]-p.known[a]) / float64(j-i)
+}
+
+// extremes are the lowest and highest known value in [i, j), NaN where there is
+// none, and the share of the known that is zero.
+func (p past) extremes(i, j int) (low, high, zeros float64) {
+	low, high = math.NaN(), math.NaN()
+	n := 0
+	for _, v := range p.y[p.clamp(i):p.clamp(j)] {
+		if math.IsNaN(v) {
+			continue
+		}
+		if n == 0 {
+			low, high = v, v
+		}
+		low, high = min(low, v), max(high, v)
+		if v == 0 {
+			zeros++
+		}
+		n++
+	}
+	if n > 0 {
+		zeros /= float64(n)
+	}
+	return low, high, zeros
+}
+
+func (p past) clamp(i int) int { return min(max(i, p.since), p.origin+1) }
+
+// clock is the fraction of the day at step i, in [0, 1).
+func (p past) clock(i int) float64 {
+	return float64((p.phase+i*int(forecast.Step/time.Second))%86400) / 86400
+}

@@ -1,0 +1,239 @@
+package lstm
+
+import (
+	"math"
+
+	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/feature"
+)
+
+// The network's last layer gives, for one example, in this order:
+//
+//	for each of the horizon's bins, a weight for each base
+//	for each step of the horizon, an offset for each quantile level
+//	for each peak window, an offset for each quantile level
+//
+// The softmax of the weights mixes the bases into one expected course; a
+// quantile of a step is that course plus its offset. A quantile of the largest
+// rate in a window is the highest point of the course so far plus its offset.
+const (
+	mixed   = feature.Bins * feature.Bases
+	stepped = forecast.Horizon * forecast.NumLevels
+	outputs = mixed + stepped + peakWindows*forecast.NumLevels
+
+	peakWindows = 10
+	binSteps    = forecast.Horizon / feature.Bins
+)
+
+// windows are the peak windows in steps; those between are interpolated.
+func windows() [peakWindows]int { return [...]int{2, 3, 5, 7, 10, 15, 20, 30, 45, 60} }
+
+// course mixes the bases [Horizon, Bases] of one example into dst, and leaves
+// the weights of each bin in p.
+func course[F float](out, base, dst []F, p *[feature.Bins][feature.Bases]F) {
+	for bin := range feature.Bins {
+		softmax(out[bin*feature.Bases:(bin+1)*feature.Bases], p[bin][:])
+		for h := bin * binSteps; h < (bin+1)*binSteps; h++ {
+			var m F
+			for k, b := range base[h*feature.Bases : (h+1)*feature.Bases] {
+				m += p[bin][k] * b
+			}
+			dst[h] = m
+		}
+	}
+}
+
+func softmax[F float](in, out []F) {
+	top := in[0]
+	for _, v := range in {
+		top = max(top, v)
+	}
+	var sum F
+	for i, v := range in {
+		out[i] = F(math.Exp(float64(v - top)))
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+}
+
+// loss is the pinball loss of a batch over all steps, peaks and levels
+// (Koenker and Bassett, 1978), and its gradient by the network's output.
+type loss[F float] struct {
+	batch int
+	d     []F // [batch, outputs], the gradient
+	path  [forecast.Horizon]F
+	dPath [forecast.Horizon]F
+	p     [feature.Bins][feature.Bases]F
+	level [forecast.NumLevels]F
+	wins  [peakWindows]int
+}
+
+// peakShare is how much the peaks count beside the steps.
+const peakShare = 0.25
+
+func newLoss[F float](batch int) *loss[F] {
+	l := &loss[F]{batch: batch, d: make([]F, batch*outputs), wins: windows()}
+	for i, v := range forecast.Levels() {
+		l.level[i] = F(v)
+	}
+	return l
+}
+
+// targets is the length of the truth of one example: the steps, then the
+// peaks; NaN where it is not known.
+const targets = forecast.Horizon + peakWindows
+
+// forward gives the mean loss of the batch: for each example its weight times
+// the mean pinball loss over the known steps and levels. out is
+// [batch, outputs], base [batch, Horizon*Bases], truth [batch, targets] and
+// weight [batch]. It leaves the gradient in d.
+func (l *loss[F]) forward(out, base, truth, weight []F) F {
+	clear(l.d)
+	var sum F
+	for b := range l.batch {
+		o, d := out[b*outputs:(b+1)*outputs], l.d[b*outputs:(b+1)*outputs]
+		bases := base[b*forecast.Horizon*feature.Bases : (b+1)*forecast.Horizon*feature.Bases]
+		want := truth[b*targets : (b+1)*targets]
+		course(o, bases, l.path[:], &l.p)
+		clear(l.dPath[:])
+		n := 0
+		for _, y := range want[:forecast.Horizon] {
+			if y == y {
+				n++
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		unit := weight[b] / F(l.batch) / F(n*forecast.NumLevels)
+		for h, y := range want[:forecast.Horizon] {
+			if y != y {
+				continue
+			}
+			at := mixed + h*forecast.NumLevels
+			s, g := l.pinball(y-l.path[h], o[at:at+forecast.NumLevels], d[at:at+forecast.NumLevels], unit)
+			sum += s
+			l.dPath[h] += g
+		}
+		unit *= peakShare * F(n) / peakWindows
+		top, h := 0, 0
+		for i, w := range l.wins {
+			for ; h < w; h++ {
+				if l.path[h] > l.path[top] {
+					top = h
+				}
+			}
+			y := want[forecast.Horizon+i]
+			if y != y {
+				continue
+			}
+			at := mixed + stepped + i*forecast.NumLevels
+			s, g := l.pinball(y-l.path[top], o[at:at+forecast.NumLevels], d[at:at+forecast.NumLevels], unit)
+			sum += s
+			l.dPath[top] += g
+		}
+		l.byMix(bases, d)
+	}
+	return sum
+}
+
+// pinball adds the loss of y over all levels, writes its gradient by each
+// offset, and gives its gradient by the course.
+func (l *loss[F]) pinball(y F, offset, d []F, unit F) (sum, dPath F) {
+	for q, level := range l.level {
+		g := 1 - level
+		e := y - offset[q]
+		if e > 0 {
+			g = -level
+		}
+		sum -= unit * g * e
+		d[q] = unit * g
+		dPath += d[q]
+	}
+	return sum, dPath
+}
+
+func (l *loss[F]) byMix(base, d []F) {
+	for bin := range feature.Bins {
+		for h := bin * binSteps; h < (bin+1)*binSteps; h++ {
+			g := l.dPath[h]
+			if g == 0 {
+				continue
+			}
+			for k, v := range base[h*feature.Bases : (h+1)*feature.Bases] {
+				d[bin*feature.Bases+k] += g * l.p[bin][k] * (v - l.path[h])
+			}
+		}
+	}
+}
+
+// lossOp is l as an op: the output [batch, outputs], the bases, the truth and
+// the weights of the examples give a scalar.
+func lossOp[F float](l *loss[F]) *op[F] {
+	return &op[F]{
+		name: "pinball", in: []int{2, 2, 2, 1}, out: scalar(),
+		do: func(out []F, in [][]F) { out[0] = l.forward(in[0], in[1], in[2], in[3]) },
+		gradients: []*op[F]{{
+			name: "pinball by output", in: []int{2, 2, 2, 1, 0}, out: []int{l.batch, outputs},
+			do: func(out []F, in [][]F) {
+				for i, v := range l.d {
+					out[i] = v * in[4][0]
+				}
+			},
+		}, nil, nil, nil},
+	}
+}
+
+// quantiles turns the network's output for one example into a forecast's steps
+// and peaks, in rates.
+func quantiles(out, base []float32, s feature.Scale) (steps, peaks []forecast.Quantiles) {
+	var path [forecast.Horizon]float32
+	var p [feature.Bins][feature.Bases]float32
+	course(out, base, path[:], &p)
+	steps = make([]forecast.Quantiles, forecast.Horizon)
+	for h := range steps {
+		steps[h] = rates(out[mixed+h*forecast.NumLevels:], path[h], s)
+	}
+	peaks = make([]forecast.Quantiles, forecast.Horizon)
+	peaks[0] = steps[0]
+	top, from := 0, 1
+	for i, w := range windows() {
+		for h := from; h < w; h++ {
+			if path[h] > path[top] {
+				top = h
+			}
+		}
+		peaks[w-1] = rates(out[mixed+stepped+i*forecast.NumLevels:], path[top], s)
+		for v := from + 1; v < w; v++ {
+			f := float64(v-from) / float64(w-from)
+			for q := range peaks[v-1] {
+				peaks[v-1][q] = peaks[from-1][q] + f*(peaks[w-1][q]-peaks[from-1][q])
+			}
+		}
+		from = w
+	}
+	// The largest of more is never smaller.
+	for w := 1; w < len(peaks); w++ {
+		for q := range peaks[w] {
+			peaks[w][q] = max(peaks[w][q], peaks[w-1][q])
+		}
+	}
+	return steps, peaks
+}
+
+// rates are the quantiles at offsets from a course. Offsets that cross are put
+// in order, which never makes the loss larger (Chernozhukov et al., 2010).
+func rates(offset []float32, at float32, s feature.Scale) forecast.Quantiles {
+	var q forecast.Quantiles
+	for i := range q {
+		v := s.Rate(float64(at + offset[i]))
+		j := i
+		for ; j > 0 && q[j-1] > v; j-- {
+			q[j] = q[j-1]
+		}
+		q[j] = v
+	}
+	return q
+}
