@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -131,7 +133,7 @@ func commandHint(root *cobra.Command, name string) string {
 func flagMistakes(fs *pflag.FlagSet, args []string) []error {
 	var unknown []error
 	for {
-		found := unknown
+		found := slices.Clone(unknown)
 		err := fs.ParseAll(args, func(f *pflag.Flag, value string) error {
 			if err := f.Value.Set(value); err != nil {
 				found = append(found, fmt.Errorf("--%s %q: %w", f.Name, value, wanted(f, err)))
@@ -147,14 +149,17 @@ func flagMistakes(fs *pflag.FlagSet, args []string) []error {
 		}
 		// The next turn knows the flag, so it ends on another one or not at
 		// all.
-		name := missing.GetSpecifiedName()
-		if missing.GetSpecifiedShortnames() == "" {
+		name, letters := missing.GetSpecifiedName(), missing.GetSpecifiedShortnames()
+		if letters == "" {
 			unknown = append(unknown, fmt.Errorf("--%s: there is no such flag", name))
 			fs.String(name, "", "")
 		} else {
-			unknown = append(unknown, fmt.Errorf("-%s: there is no such flag", name))
-			name = "unknown -" + name
-			fs.StringP(name, name[len(name)-1:], "", "")
+			// The parser goes by bytes; a letter's first one speaks for it.
+			if letter, _ := utf8.DecodeRuneInString(letters); letter != utf8.RuneError {
+				unknown = append(unknown, fmt.Errorf("-%c: there is no such flag", letter))
+			}
+			name = "unknown -" + letters[:1]
+			fs.StringP(name, letters[:1], "", "")
 		}
 		fs.Lookup(name).NoOptDefVal = "none"
 	}

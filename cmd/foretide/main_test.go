@@ -149,6 +149,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
   -r: there is no such flag
   -s: there is no such flag
 `+help)
+	f("probe -é", "foretide probe: -é: there is no such flag\n"+help)
 	f("probe now and then", `foretide probe:
   argument "now": want flags only
   argument "and": want flags only
@@ -159,6 +160,24 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	f("xyzzy", "foretide: unknown command \"xyzzy\"\nRun 'foretide --help' for the commands there are.\n")
 	f("--nope", "foretide: --nope: there is no such flag\nRun 'foretide --help' for what it takes.\n")
 	f("prob --output json", `{"error":"unknown command \"prob\"","hint":"Did you mean 'foretide probe'?"}`+"\n")
+}
+
+// FuzzArguments: whatever is typed, the answer is an exit code that fits what
+// is said about it.
+func FuzzArguments(f *testing.F) {
+	for _, line := range []string{"--seed 3", "-é=1 -x= --", "--=", "- -- -", "--output=json -qv", "--nope=\xff --help"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		ran := false
+		code, _, stderr := probe(context.Background(), func(*app) error { ran = true; return nil }, append([]string{"probe"}, strings.Fields(line)...)...)
+		switch {
+		case code == exitOK && stderr == "":
+		case code == exitMistake && stderr != "" && !ran:
+		default:
+			t.Errorf("exit code %d, ran %t, stderr %q", code, ran, stderr)
+		}
+	})
 }
 
 func TestLogFlags(t *testing.T) {
