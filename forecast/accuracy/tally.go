@@ -113,6 +113,10 @@ func Peak(actual []float64, w int) (peak float64, ok bool) {
 	return peak, known > 0 && 5*known >= 4*w
 }
 
+// covers says whether actual is at or below q. A count that is forecast
+// exactly is, whatever a change of units did to the last bits.
+func covers(q, actual float64) bool { return actual <= q*(1+1e-9) }
+
 // Add takes in one forecast: actual[h-1] is the rate that came h steps after
 // the origin, NaN where it is not known; steps and peaks are those of
 // [forecast.Forecast]. What lies beyond the shorter of actual and steps is not
@@ -133,7 +137,7 @@ func (t *Tally) Add(actual []float64, steps, peaks []forecast.Quantiles) {
 				s.pinball[j] += Pinball(y, q[j], level)
 			}
 			for j, k := range Covered() {
-				if y <= q[k] {
+				if covers(q[k], y) {
 					s.covered[j]++
 				}
 			}
@@ -147,7 +151,7 @@ func (t *Tally) Add(actual []float64, steps, peaks []forecast.Quantiles) {
 		p, q := &t.peaks[i], peaks[w-1][PeakLevel]
 		p.n++
 		p.pinball += Pinball(y, q, levels[PeakLevel])
-		if y <= q {
+		if covers(q, y) {
 			p.covered++
 		}
 	}

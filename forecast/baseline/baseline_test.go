@@ -147,3 +147,11 @@ func BenchmarkForecast(b *testing.B) {
 		})
 	}
 }
+
+func TestNoLeak(t *testing.T) {
+	for _, f := range baseline.All() {
+		t.Run(f.Name(), func(t *testing.T) {
+			forecasttest.NoLeak(t, func() forecast.Forecaster { return f })
+		})
+	}
+}

@@ -1,0 +1,10 @@
+// Package backtest forecasts the past as if it were now. Run goes over the
+// origins of recorded series, hands a forecaster what was known at each and
+// nothing more, and scores what it says against what came. HPA and Ledger play
+// the pods that such forecasts would have led to.
+//
+// The files it writes and the figures it prints are those of the project's
+// evaluation: one origin an hour over the last part of each series, every
+// figure a ratio to the seasonal naive forecast of one day, and the geometric
+// mean over the series.
+package backtest

@@ -1,0 +1,237 @@
+package backtest
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/accuracy"
+)
+
+// Options say how [Run] works; the zero value is fine.
+type Options struct {
+	// Batch is how many histories one call of the forecaster gets, 128 if 0.
+	Batch int
+	// Calls is how many calls run at once, 2 if 0.
+	Calls int
+	// OnForecast, if set, gets every forecast with what came: the steps after
+	// its origin, as many of the horizon as the series has. It is called for
+	// one forecast at a time, in the order of plans and origins. An error ends
+	// the run.
+	OnForecast func(actual forecast.Series, f forecast.Forecast) error
+}
+
+// Result is how a forecaster did.
+type Result struct {
+	// Forecaster is its name.
+	Forecaster string `json:"forecaster"`
+	// Forecasts is how many were made.
+	Forecasts int `json:"forecasts"`
+	// Overall are the means over Series.
+	Overall accuracy.Scores `json:"overall"`
+	// Series are the series that could be scored, in the order of the plans.
+	Series []SeriesResult `json:"series"`
+	// Dropped are those that could not, and why.
+	Dropped []Dropped `json:"dropped,omitempty"`
+}
+
+// SeriesResult is how a forecaster did on one series.
+type SeriesResult struct {
+	Series string `json:"series"`
+	// Origins is how many forecasts were scored.
+	Origins int `json:"origins"`
+	accuracy.Scores
+}
+
+// Dropped is a series that no figure was made of.
+type Dropped struct {
+	Series string `json:"series"`
+	Why    string `json:"why"`
+}
+
+// chunk is one call's work, and its result once done is closed.
+type chunk struct {
+	items     []item
+	forecasts []forecast.Forecast
+	done      chan struct{}
+}
+
+// item is one forecast to make: at step origin of a plan's series.
+type item struct{ plan, origin int }
+
+// Run forecasts every origin of plans with f and scores the forecasts. The
+// forecaster gets a view that ends at the origin. An origin before the series'
+// first known rate is left out. Memory does not grow with the number of
+// origins. It ends early with ctx's error, with the forecaster's, with that of
+// a forecast which does not hold [forecast.Forecast.Check], or with
+// OnForecast's.
+func Run(ctx context.Context, plans []Plan, f forecast.Forecaster, o Options) (Result, error) {
+	if o.Batch <= 0 {
+		o.Batch = 128
+	}
+	if o.Calls <= 0 {
+		o.Calls = 2
+	}
+	for _, p := range plans {
+		if err := p.check(); err != nil {
+			return Result{}, fmt.Errorf("backtest %s: %w", f.Name(), err)
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	// Both queues are short, so that results wait for their turn without
+	// piling up; every chunk goes through both.
+	todo, inOrder := make(chan *chunk), make(chan *chunk, 2*o.Calls)
+	group.Go(func() error {
+		defer close(todo)
+		defer close(inOrder)
+		for items := range slices.Chunk(itemsOf(plans), o.Batch) {
+			c := &chunk{items: items, done: make(chan struct{})}
+			for _, queue := range []chan *chunk{inOrder, todo} {
+				select {
+				case queue <- c:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+		return nil
+	})
+	for range o.Calls {
+		group.Go(func() error {
+			for c := range todo {
+				if err := c.run(plans, f); err != nil {
+					return fmt.Errorf("backtest %s: %w", f.Name(), err)
+				}
+				close(c.done)
+			}
+			return nil
+		})
+	}
+	score := newScore(plans)
+	group.Go(func() error {
+		for c := range inOrder {
+			select {
+			case <-c.done:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if err := score.add(c, o.OnForecast); err != nil {
+				return fmt.Errorf("backtest %s: %w", f.Name(), err)
+			}
+		}
+		return ctx.Err()
+	})
+	if err := group.Wait(); err != nil {
+		return Result{}, err
+	}
+	return score.result(f.Name()), nil
+}
+
+// itemsOf are the forecasts to make, plan after plan.
+func itemsOf(plans []Plan) []item {
+	var items []item
+	for i, p := range plans {
+		known := slices.IndexFunc(p.History.Values, func(v float64) bool { return !math.IsNaN(v) })
+		for _, at := range p.Origins {
+			if origin := p.History.Index(at); known >= 0 && origin >= known {
+				items = append(items, item{i, origin})
+			}
+		}
+	}
+	return items
+}
+
+func (c *chunk) run(plans []Plan, f forecast.Forecaster) error {
+	batch := make([]forecast.History, len(c.items))
+	for i, it := range c.items {
+		h := plans[it.plan].History
+		batch[i] = forecast.History{Workload: h.Workload, Series: h.Through(h.Time(it.origin))}
+	}
+	out, err := f.Forecast(batch)
+	if err != nil {
+		return err
+	}
+	if len(out) != len(batch) {
+		return fmt.Errorf("%d forecasts for %d histories", len(out), len(batch))
+	}
+	for i, fc := range out {
+		if err := fc.Check(); err != nil {
+			return err
+		}
+		if fc.Workload != batch[i].Workload || !fc.Origin.Equal(batch[i].Origin()) {
+			return fmt.Errorf("forecast of %s at %v, want %s at %v", fc.Workload, fc.Origin, batch[i].Workload, batch[i].Origin())
+		}
+	}
+	c.forecasts = out
+	return nil
+}
+
+// score adds up forecasts; it holds a few sums for each series.
+type score struct {
+	plans     []Plan
+	forecasts []int
+	mine, ref []accuracy.Tally
+	scale     []float64
+	// reference is that of the series at hand, as forecasts come series by
+	// series.
+	reference *accuracy.Reference
+	current   int
+}
+
+func newScore(plans []Plan) *score {
+	n := len(plans)
+	return &score{
+		plans: plans, forecasts: make([]int, n), current: -1,
+		mine: make([]accuracy.Tally, n), ref: make([]accuracy.Tally, n), scale: make([]float64, n),
+	}
+}
+
+func (s *score) add(c *chunk, on func(forecast.Series, forecast.Forecast) error) error {
+	for i, it := range c.items {
+		h, f := s.plans[it.plan].History, c.forecasts[i]
+		if s.current != it.plan {
+			s.current = it.plan
+			s.reference = accuracy.NewReference(h.Series, s.plans[it.plan].TrainEnd)
+			s.scale[it.plan] = s.reference.Scale()
+		}
+		actual := h.Between(f.Time(1), f.Time(forecast.Horizon+1))
+		steps := s.reference.Steps(f.Origin)
+		s.mine[it.plan].Add(actual.Values, f.Steps, f.Peaks)
+		s.ref[it.plan].Add(actual.Values, steps, forecast.RunningPeaks(steps))
+		s.forecasts[it.plan]++
+		if on != nil {
+			if err := on(actual, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *score) result(name string) Result {
+	r := Result{Forecaster: name, Series: []SeriesResult{}}
+	var all []accuracy.Scores
+	for i, p := range s.plans {
+		r.Forecasts += s.forecasts[i]
+		series := p.History.Workload.String()
+		scores := accuracy.Compare(&s.mine[i], &s.ref[i], s.scale[i])
+		if math.IsNaN(float64(scores.Horizons[accuracy.All].CRPSRatio)) {
+			why := "no known minute after an origin"
+			if s.forecasts[i] == 0 {
+				why = "no known minute before an origin"
+			} else if s.ref[i].Losses(accuracy.All).MAE == 0 {
+				why = "seasonal naive makes no error to measure against"
+			}
+			r.Dropped = append(r.Dropped, Dropped{series, why})
+			continue
+		}
+		r.Series = append(r.Series, SeriesResult{series, s.forecasts[i], scores})
+		all = append(all, scores)
+	}
+	r.Overall = accuracy.Overall(all)
+	return r
+}
