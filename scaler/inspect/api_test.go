@@ -1,0 +1,351 @@
+package inspect_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/plan"
+	"github.com/foretide/foretide/forecast/replica"
+	"github.com/foretide/foretide/scaler"
+	"github.com/foretide/foretide/scaler/inspect"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func ask(h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// plain is a snapshot small enough to be read: one workload with a forecast of
+// one rate, one in mode forecast-only, and one of which nothing is known.
+func plain() *scaler.Snapshot {
+	at := time.Date(2026, 3, 10, 12, 0, 30, 0, time.UTC)
+	origin := at.Truncate(forecast.Step).Add(-forecast.Step)
+	flat := func(v float64) forecast.Quantiles {
+		return forecast.Quantiles{v - 3, v - 2, v, v + 2, v + 3, v + 4, v + 6}
+	}
+	known := func(name string, mode replica.Mode) *scaler.WorkloadState {
+		w := forecast.Workload{Namespace: "shop", Name: name}
+		f := &forecast.Forecast{Workload: w, Origin: origin, By: "lstm"}
+		for range forecast.Horizon {
+			f.Steps = append(f.Steps, flat(30))
+		}
+		f.Peaks = forecast.RunningPeaks(f.Steps)
+		d, err := plan.Decide(at, w, replica.Policy{TargetPerPod: 10, Quantile: 0.95, LeadTime: 5 * time.Minute, Mode: mode},
+			plan.Observation{Rate: 21.5, At: origin.Add(forecast.Step)}, plan.Outlook{Forecast: f, Rung: plan.RungNetwork, Model: "v7"})
+		if err != nil {
+			panic(err)
+		}
+		return &scaler.WorkloadState{
+			Workload:  w,
+			History:   forecast.Series{Start: origin.Add(-3 * forecast.Step), Values: []float64{20, math.NaN(), 1.0 / 3, 21.5}},
+			Decisions: []scaler.TriggerDecision{{ScaledObject: forecast.Workload{Namespace: "shop", Name: name + "-so"}, Decision: d}},
+			Past: []scaler.Past{
+				{At: origin.Add(-2 * forecast.Step), Quantiles: flat(25), Replicas: 3},
+				{At: origin.Add(-forecast.Step), Quantiles: flat(25), Replicas: 3},
+				{At: origin, Quantiles: flat(20), Replicas: 4},
+				{At: origin.Add(forecast.Step), Quantiles: flat(20), Replicas: 4},
+			},
+		}
+	}
+	return &scaler.Snapshot{
+		At:     at,
+		Model:  scaler.ModelStatus{Version: "v7", Loaded: at.Add(-time.Hour), Trained: at.Add(-2 * time.Hour)},
+		Source: scaler.SourceStatus{Answered: at.Add(-time.Second)},
+		Workloads: []*scaler.WorkloadState{
+			known("cart", replica.Max),
+			known("pay", replica.ForecastOnly),
+			{Workload: forecast.Workload{Namespace: "shop", Name: "quiet"}, Err: "its load was never observed"},
+		},
+	}
+}
+
+func handlerOf(snap *scaler.Snapshot, change ...func(*inspect.Config)) http.Handler {
+	c := inspect.Config{Source: sourceOf(snap), Version: "v0.1.0", Clock: func() time.Time { return time.Date(2026, 3, 10, 12, 0, 45, 0, time.UTC) }}
+	for _, f := range change {
+		f(&c)
+	}
+	return inspect.Handler(c)
+}
+
+// TestGolden compares whole answers with those in testdata, which the README
+// shows to readers. FORETIDE_UPDATE=1 writes them anew.
+func TestGolden(t *testing.T) {
+	h := handlerOf(plain(), func(c *inspect.Config) { c.Ledger = score })
+	for file, path := range map[string]string{
+		"workloads.json": "/api/v1/workloads?spark=3",
+		"workload.json":  "/api/v1/workloads/shop/cart?hours=1",
+		"unknown.json":   "/api/v1/workloads/shop/quiet",
+		"model.json":     "/api/v1/model",
+		"ledger.json":    "/api/v1/ledger",
+	} {
+		t.Run(file, func(t *testing.T) {
+			w := ask(h, "GET", path)
+			if w.Code != http.StatusOK {
+				t.Fatalf("GET %s: %d %s", path, w.Code, w.Body)
+			}
+			if got := w.Header().Get("Content-Type"); got != "application/json" {
+				t.Errorf("content type %q", got)
+			}
+			var got bytes.Buffer
+			if err := json.Indent(&got, w.Body.Bytes(), "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			file := "testdata/" + file
+			if os.Getenv("FORETIDE_UPDATE") != "" {
+				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("GET %s (-want +got):\n%s", path, diff)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	h := handlerOf(plain())
+	f := func(method, path string, code int, want string) {
+		t.Helper()
+		w := ask(h, method, path)
+		var body struct{ Error string }
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+			t.Errorf("%s %s: %v in %q", method, path, err, w.Body)
+		}
+		if w.Code != code || !strings.Contains(body.Error, want) {
+			t.Errorf("%s %s: %d %q, want %d with %q", method, path, w.Code, body.Error, code, want)
+		}
+	}
+	f("GET", "/api/v1/workloads/shop/none", 404, `workload "shop/none": want one of the 3 that /api/v1/workloads lists`)
+	f("GET", "/api/v1/workloads/none", 404, `workload "none"`)
+	f("GET", "/api/v1/workloads/shop/cart?hours=0", 400, `hours "0": want "hours", a whole number from 1 to 336`)
+	f("GET", "/api/v1/workloads/shop/cart?hours=337", 400, "from 1 to 336")
+	f("GET", "/api/v1/workloads/shop/cart?hours=NaN", 400, "whole number")
+	f("GET", "/api/v1/workloads/shop/cart?hours=2&hours=3", 400, `hours "2,3"`)
+	f("GET", "/api/v1/workloads/shop/cart?hour=3", 400, `"hour": this path takes "hours"`)
+	f("GET", "/api/v1/workloads?spark=-1", 400, "from 0 to 1440")
+	f("GET", "/api/v1/model?x=1", 400, "takes none")
+	f("GET", "/api/v2/workloads", 404, "/api/v1/workloads/{namespace}/{name}")
+	f("GET", "/api/v1/workloads/a/b/c", 404, "%2F")
+	f("GET", "/api/v1/workloads/", 404, "want one of /")
+	f("GET", "/api/v1/workloads/a/", 404, "want one of /")
+	f("GET", "/api/v1/ledger", 404, "want one of /")
+	f("GET", "/metrics", 404, "want one of /")
+	f("POST", "/api/v1/workloads", 405, "want GET or HEAD")
+	f("DELETE", "/api/v1/workloads/shop/cart", 405, "want GET or HEAD")
+	f("OPTIONS", "/", 405, "want GET or HEAD")
+	if got := ask(h, "PUT", "/").Header().Get("Allow"); got != "GET, HEAD" {
+		t.Errorf("Allow %q", got)
+	}
+
+	h = handlerOf(nil)
+	for _, path := range []string{"/api/v1/workloads", "/api/v1/workloads/shop/cart", "/api/v1/model", "/readyz"} {
+		f("GET", path, 503, "no snapshot yet")
+	}
+}
+
+// TestNames asks for workloads whose names need escaping.
+func TestNames(t *testing.T) {
+	for _, w := range []forecast.Workload{
+		{Name: "bare"}, {Namespace: "a/b", Name: "c"}, {Namespace: "a/b/c", Name: "d.e"},
+		{Namespace: "50%", Name: "a b"}, {Namespace: "ü", Name: "?x=#y"}, {Namespace: "%2F", Name: "+"}, {Namespace: "/", Name: "/"},
+	} {
+		h := handlerOf(&scaler.Snapshot{At: noon, Workloads: []*scaler.WorkloadState{{Workload: w, Err: "quiet"}}})
+		path := "/api/v1/workloads/" + url.PathEscape(w.Name)
+		if w.Namespace != "" {
+			path = "/api/v1/workloads/" + url.PathEscape(w.Namespace) + "/" + url.PathEscape(w.Name)
+		}
+		got := ask(h, "GET", path)
+		var body struct{ Workload forecast.Workload }
+		if err := json.Unmarshal(got.Body.Bytes(), &body); err != nil || got.Code != 200 || body.Workload != w {
+			t.Errorf("GET %s: %d %s, want workload %+v", path, got.Code, got.Body, w)
+		}
+	}
+}
+
+func TestProbes(t *testing.T) {
+	snap := plain()
+	now := snap.At
+	ready := error(nil)
+	h := handlerOf(snap, func(c *inspect.Config) {
+		c.Clock = func() time.Time { return now }
+		c.Ready = func() error { return ready }
+	})
+	f := func(path string, code int, want string) {
+		t.Helper()
+		if w := ask(h, "GET", path); w.Code != code || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("GET %s: %d %s, want %d with %q", path, w.Code, w.Body, code, want)
+		}
+	}
+	f("/readyz", 200, "ready")
+	ready = errors.New("the gRPC server is not up")
+	f("/readyz", 503, "the gRPC server is not up")
+	ready = nil
+	now = snap.At.Add(plan.Fresh)
+	f("/readyz", 200, "ready")
+	now = snap.At.Add(plan.Fresh + time.Second)
+	f("/readyz", 503, "the snapshot is 5m1s old: want at most 5m0s")
+	f("/healthz", 200, "alive")
+}
+
+func TestMetrics(t *testing.T) {
+	r := prometheus.NewRegistry()
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "foretide_steps_total", Help: "Steps."})
+	r.MustRegister(c)
+	c.Add(3)
+	w := ask(handlerOf(plain(), func(c *inspect.Config) { c.Metrics = r }), "GET", "/metrics")
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "\nforetide_steps_total 3\n") {
+		t.Errorf("GET /metrics: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	h := handlerOf(plain())
+	for _, path := range []string{"/", "/app.js", "/style.css", "/icon.svg", "/api/v1/workloads", "/healthz", "/nowhere"} {
+		for _, method := range []string{"GET", "HEAD", "POST"} {
+			header := ask(h, method, path).Header()
+			for key, want := range map[string]string{
+				"Content-Security-Policy": "default-src 'self'",
+				"X-Content-Type-Options":  "nosniff",
+				"Referrer-Policy":         "no-referrer",
+			} {
+				if got := header.Get(key); !strings.HasPrefix(got, want) {
+					t.Errorf("%s %s: %s %q, want %q", method, path, key, got, want)
+				}
+			}
+		}
+	}
+	for path, want := range map[string]string{
+		"/": "text/html; charset=utf-8", "/app.js": "text/javascript; charset=utf-8",
+		"/style.css": "text/css; charset=utf-8", "/icon.svg": "image/svg+xml",
+	} {
+		w := ask(h, "GET", path)
+		if got := w.Header().Get("Content-Type"); w.Code != 200 || got != want || w.Body.Len() == 0 {
+			t.Errorf("GET %s: %d, %q of %d bytes, want %q", path, w.Code, got, w.Body.Len(), want)
+		}
+		tag := w.Header().Get("ETag")
+		if again := ask(h, "GET", path, "If-None-Match", tag); tag == "" || again.Code != http.StatusNotModified {
+			t.Errorf("GET %s with its tag %s: %d, want 304", path, tag, again.Code)
+		}
+	}
+	if w := ask(h, "GET", "/index.html"); w.Code != 404 {
+		t.Errorf("GET /index.html: %d, want 404, as the page has one address", w.Code)
+	}
+}
+
+func TestCompressed(t *testing.T) {
+	h := inspect.Handler(config(t, snapshotOf(noon, shop())))
+	const path = "/api/v1/workloads?spark=180"
+	want := ask(h, "GET", path).Body.String()
+	w := ask(h, "GET", path, "Accept-Encoding", "br, gzip;q=0.8")
+	if got := w.Header().Get("Content-Encoding"); got != "gzip" || w.Body.Len() > len(want)/2 {
+		t.Fatalf("encoding %q, %d of %d bytes", got, w.Body.Len(), len(want))
+	}
+	z, err := gzip.NewReader(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(z)
+	if err != nil || string(got) != want {
+		t.Errorf("the compressed answer differs from the plain one: %v", err)
+	}
+	for _, header := range []string{"", "br", "gzip;q=0", "gzip; q=0.0", "gzipped"} {
+		if got := ask(h, "GET", path, "Accept-Encoding", header).Header().Get("Content-Encoding"); got != "" {
+			t.Errorf("Accept-Encoding %q: got encoding %q", header, got)
+		}
+	}
+}
+
+// TestUnknownNumbers fills a snapshot with what JSON cannot say.
+func TestUnknownNumbers(t *testing.T) {
+	snap := plain()
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		w := snap.Workloads[0]
+		w.History.Values[0] = v
+		d := &w.Decisions[0]
+		d.Observed, d.Predicted, d.Value, d.Planned = v, v, v, v
+		w.Past[0].Quantiles[3] = v
+		f := *d.Forecast
+		f.Steps = append([]forecast.Quantiles{{v, v, v, v, v, v, v}}, f.Steps[1:]...)
+		d.Forecast = &f
+		h := handlerOf(snap)
+		for _, path := range []string{"/api/v1/workloads?spark=10", "/api/v1/workloads/shop/cart"} {
+			if got := ask(h, "GET", path); got.Code != 200 || !json.Valid(got.Body.Bytes()) {
+				t.Errorf("%v: GET %s: %d %s", v, path, got.Code, got.Body)
+			}
+		}
+	}
+}
+
+// FuzzPaths asks for any path and query: nothing panics, each answer has a
+// code that was meant, and what calls itself JSON is JSON. A workload by the
+// fuzzed name is always found.
+func FuzzPaths(f *testing.F) {
+	f.Add("/api/v1/workloads/shop/cart", "hours=3", "a/b", "c")
+	f.Add("/api/v1/workloads//x", "hours=%zz&hours=;", "", "%2F")
+	f.Add("/api/v1/workloads/%2e%2e/..", "spark=1e9", "..", " ")
+	f.Add("//../readyz", "", "a?b#c", "ü\x00")
+	f.Fuzz(func(t *testing.T, path, query, namespace, name string) {
+		own := forecast.Workload{Namespace: namespace, Name: name}
+		snap := plain()
+		snap.Workloads = append(snap.Workloads, &scaler.WorkloadState{Workload: own, Err: "quiet"})
+		h := handlerOf(snap)
+		check := func(u *url.URL) *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, &http.Request{Method: "GET", URL: u, Host: "h", Header: http.Header{}})
+			switch w.Code {
+			case 200, 301, 307, 400, 404:
+			default:
+				t.Fatalf("GET %s: %d", u, w.Code)
+			}
+			if w.Header().Get("Content-Type") == "application/json" && !json.Valid(w.Body.Bytes()) {
+				t.Fatalf("GET %s: not JSON: %q", u, w.Body)
+			}
+			return w
+		}
+		if u, err := url.ParseRequestURI(path); err == nil {
+			u.RawQuery = query
+			check(u)
+		}
+		// A browser and every proxy take . and .. for steps along the path.
+		for _, part := range []string{namespace, name} {
+			if part == "." || part == ".." || name == "" {
+				return
+			}
+		}
+		escaped := "/api/v1/workloads/"
+		if namespace != "" {
+			escaped += url.PathEscape(namespace) + "/"
+		}
+		u, err := url.ParseRequestURI(escaped + url.PathEscape(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := check(u); w.Code != 200 {
+			t.Fatalf("GET %s: %d %s, want workload %+v", u, w.Code, w.Body, own)
+		}
+	})
+}
