@@ -20,6 +20,11 @@ type Snapshot struct {
 	Source SourceStatus
 	// Workloads is sorted by name.
 	Workloads []*WorkloadState
+
+	// answers has what each trigger is answered with.
+	answers map[Trigger]*answer
+	// next is closed when a newer snapshot is there.
+	next chan struct{}
 }
 
 // ModelStatus tells which weights serve, and whether a newer version failed.
@@ -36,8 +41,15 @@ type ModelStatus struct {
 type SourceStatus struct {
 	// Answered is the instant of the last step that got an answer.
 	Answered time.Time
-	// Err is why the newest step got none, empty if it did.
+	// Err is what the newest step could not read and why, empty if nothing.
 	Err string
+	// Since is how far back the history is read, zero before any is; Filled
+	// says that it reaches as far as is kept.
+	Since  time.Time
+	Filled bool
+	// LeftOut is how many workloads are not looked at because there are more
+	// than the bound allows.
+	LeftOut int
 }
 
 // WorkloadState is one workload at one step.
@@ -49,7 +61,8 @@ type WorkloadState struct {
 	// order they were first seen; for a workload that no trigger names it has
 	// one, with the default policy and no target per pod.
 	Decisions []TriggerDecision
-	// Err is why there is no decision, empty if there is one.
+	// Err is why there is no decision, or none for one of the triggers; empty
+	// if there is one for each.
 	Err string
 	// Past is what was forecast and decided earlier, oldest first, at most
 	// PastSteps long.
@@ -61,6 +74,8 @@ type TriggerDecision struct {
 	// ScaledObject is the namespace and name of the ScaledObject, zero for a
 	// workload that no trigger names.
 	ScaledObject forecast.Workload
+	// Metric is the name that KEDA asks the trigger by, empty without one.
+	Metric string
 	plan.Decision
 }
 

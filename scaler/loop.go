@@ -1,0 +1,311 @@
+package scaler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/plan"
+)
+
+// Bounds of what strangers can make the loop do: the name in a request is only
+// a claim, so a caller can invent triggers.
+const (
+	maxTriggers = 10_000
+	maxFeeds    = 500
+	// forgetTrigger is how long a trigger is kept that KEDA no longer asks for.
+	forgetTrigger = time.Hour
+	// parallelFeeds is how many sources are asked at a time.
+	parallelFeeds = 8
+)
+
+// Options are what a [Loop] is made of.
+type Options struct {
+	// Open gives the sources; required.
+	Open OpenSource
+	// Model is the network in use, asked once a minute; nil means none, ever.
+	Model func() Model
+	// Baseline forecasts where the network cannot; nil is legal.
+	Baseline forecast.Forecaster
+	// Interval is the distance of two steps: a divisor of a minute, 15 seconds
+	// if zero. Timeout is how long a step may read, two thirds of Interval if
+	// zero.
+	Interval, Timeout time.Duration
+	// MaxWorkloads bounds the workloads that are looked at though no trigger
+	// names them; 2000 if zero. Each takes about 100 kB.
+	MaxWorkloads int
+	// TargetPerPod replaces a trigger's target per pod by one that was learned;
+	// nil leaves it. It must answer at once.
+	TargetPerPod func(Trigger) float64
+	// Now is the clock that [Loop.Run] and the server go by; time.Now if nil.
+	Now func() time.Time
+	// Log and Registerer may be nil.
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Loop reads load, forecasts, decides and publishes snapshots. Its methods may
+// be called concurrently.
+type Loop struct {
+	o       Options
+	metrics *loopMetrics
+	snap    atomic.Pointer[Snapshot]
+	begun   chan struct{} // closed when the first snapshot is there
+	wake    chan struct{} // there is a feed that was never read
+
+	observing, forecasting sync.Mutex // one of each at a time
+
+	// mu guards what follows. It is never held while somebody else is asked:
+	// not a source, not a forecaster.
+	mu       sync.Mutex
+	at       time.Time
+	feeds    map[LoadSpec]*feed
+	triggers []*registration // in the order first seen
+}
+
+// registration is a trigger that KEDA asks for.
+type registration struct {
+	Trigger
+	// asked is the Unix time in nanoseconds at which it last did.
+	asked atomic.Int64
+}
+
+// NewLoop makes a loop that has not read anything yet. The error is an
+// interval that cannot be, a default source that cannot be opened, or metrics
+// that are registered already.
+func NewLoop(o Options) (*Loop, error) {
+	o.Interval = cmp.Or(o.Interval, 15*time.Second)
+	o.Timeout = cmp.Or(o.Timeout, o.Interval*2/3)
+	o.MaxWorkloads = cmp.Or(o.MaxWorkloads, 2000)
+	if o.Model == nil {
+		o.Model = func() Model { return Model{} }
+	}
+	if o.TargetPerPod == nil {
+		o.TargetPerPod = func(t Trigger) float64 { return t.Policy.TargetPerPod }
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Interval < time.Second || forecast.Step%o.Interval != 0 {
+		return nil, fmt.Errorf("interval %v: want a divisor of a minute, 1s or more", o.Interval)
+	}
+	source, err := o.Open(LoadSpec{})
+	if err != nil {
+		return nil, fmt.Errorf("open the default source: %w", err)
+	}
+	l := &Loop{o: o, begun: make(chan struct{}), wake: make(chan struct{}, 1), feeds: map[LoadSpec]*feed{{}: newFeed(LoadSpec{}, source)}}
+	l.metrics, err = newLoopMetrics(l, o.Registerer)
+	return l, err
+}
+
+// Snapshot is the newest one, nil before the first step.
+func (l *Loop) Snapshot() *Snapshot { return l.snap.Load() }
+
+// Run makes a step at once and then at every full interval of the clock, until
+// ctx ends; it then returns nil. A source that fails or is slow, and a forecast
+// that takes long, delay no snapshot beyond Timeout: forecasts are made beside
+// the steps, and each step publishes what there is.
+func (l *Loop) Run(ctx context.Context) error {
+	due := make(chan time.Time, 1)
+	var g errgroup.Group
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case now := <-due:
+				l.forecast(ctx, now)
+			}
+		}
+	})
+	g.Go(func() error {
+		now, onlyNew := l.o.Now(), false
+		for {
+			_ = l.observe(ctx, now, onlyNew) // it has logged what failed
+			select {
+			case due <- now:
+			default: // the forecaster is busy; it is asked again next time
+			}
+			next := l.o.Now().Truncate(l.o.Interval).Add(l.o.Interval)
+			timer := time.NewTimer(next.Sub(l.o.Now()))
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return nil
+			case <-timer.C:
+				now, onlyNew = next, false
+			case <-l.wake:
+				timer.Stop()
+				now, onlyNew = l.o.Now(), true
+			}
+		}
+	})
+	return g.Wait()
+}
+
+// Step does at now what Run does at each interval, one thing after the other:
+// read, publish, forecast what a new minute asks for, publish again. The error
+// is what the sources failed with; a snapshot is published all the same.
+func (l *Loop) Step(ctx context.Context, now time.Time) error {
+	err := l.observe(ctx, now, false)
+	l.forecast(ctx, now)
+	return err
+}
+
+// observe reads all feeds, or only those that were never read, and publishes.
+func (l *Loop) observe(ctx context.Context, now time.Time, onlyNew bool) error {
+	l.observing.Lock()
+	defer l.observing.Unlock()
+	defer l.metrics.time("observe")()
+	ctx, cancel := context.WithTimeout(ctx, l.o.Timeout)
+	defer cancel()
+
+	l.mu.Lock()
+	l.forget(now)
+	var feeds []*feed
+	for _, f := range l.feeds {
+		if !onlyNew || f.until.IsZero() {
+			feeds = append(feeds, f)
+		}
+	}
+	l.mu.Unlock()
+
+	readings := make([]reading, len(feeds))
+	var g errgroup.Group
+	g.SetLimit(parallelFeeds)
+	for i, f := range feeds {
+		g.Go(func() error {
+			readings[i] = f.read(ctx, now)
+			return nil
+		})
+	}
+	_ = g.Wait() // each reading has its own error
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	for i, f := range feeds {
+		l.report(f.spec, f.err, readings[i].err)
+		f.apply(readings[i], now, func(w forecast.Workload) bool { return l.admits(f, w) })
+		if f.err != nil {
+			errs = append(errs, f.err)
+			l.metrics.errors.WithLabelValues("read").Inc()
+		}
+	}
+	l.at = now
+	l.publish()
+	return errors.Join(errs...)
+}
+
+// report logs what a source fails with, when it begins and when it ends.
+func (l *Loop) report(spec LoadSpec, before, now error) {
+	switch {
+	case now != nil && before == nil:
+		l.o.Log.Warn("metrics store fails; serving from memory", "source", spec.String(), "err", now)
+	case now == nil && before != nil:
+		l.o.Log.Info("metrics store answers again", "source", spec.String())
+	}
+}
+
+// admits tells whether a workload that was seen for the first time is looked
+// at: all of the default source as far as the bound allows, of others only
+// those that a trigger names, which have their track already.
+func (l *Loop) admits(f *feed, w forecast.Workload) bool {
+	return f.spec == LoadSpec{} && len(f.tracks) < l.o.MaxWorkloads
+}
+
+// forget lets go of triggers that nobody asks for, of feeds and of workloads
+// that nobody names and nothing is known of.
+func (l *Loop) forget(now time.Time) {
+	l.triggers = slices.DeleteFunc(l.triggers, func(r *registration) bool {
+		return now.Sub(time.Unix(0, r.asked.Load())) > forgetTrigger
+	})
+	named := map[LoadSpec]map[forecast.Workload]bool{{}: {}}
+	for _, r := range l.triggers {
+		if named[r.Load] == nil {
+			named[r.Load] = map[forecast.Workload]bool{}
+		}
+		named[r.Load][r.Workload] = true
+	}
+	for spec, f := range l.feeds {
+		if named[spec] == nil {
+			delete(l.feeds, spec)
+			continue
+		}
+		for w, t := range f.tracks {
+			if _, _, known := t.series.Last(); !known && !named[spec][w] {
+				delete(f.tracks, w)
+			}
+		}
+	}
+}
+
+// forecast forecasts every workload that has got a new step, in batches, and
+// publishes.
+func (l *Loop) forecast(ctx context.Context, now time.Time) {
+	l.forecasting.Lock()
+	defer l.forecasting.Unlock()
+
+	l.mu.Lock()
+	var tracks []*track
+	var histories []forecast.History
+	for _, f := range l.feeds {
+		// A feed that lags behind is being read; its forecast would be old.
+		if !f.until.Equal(now.Truncate(forecast.Step)) {
+			continue
+		}
+		for _, t := range f.tracks {
+			if origin := t.series.Origin(); t.series.Len() > 0 && origin.After(t.tried) {
+				tracks = append(tracks, t)
+				histories = append(histories, forecast.History{Workload: t.workload, Series: t.view()})
+			}
+		}
+	}
+	l.mu.Unlock()
+	if len(tracks) == 0 {
+		return
+	}
+	defer l.metrics.time("forecast")()
+
+	m := l.o.Model()
+	planner := plan.Planner{Network: m.Forecaster, NoNetwork: m.Status.Err, Version: m.Status.Version, Baseline: l.o.Baseline}
+	for len(tracks) > 0 && ctx.Err() == nil {
+		n := min(len(tracks), plan.Batch)
+		outlooks := planner.Forecast(histories[:n])
+		l.mu.Lock()
+		for i, t := range tracks[:n] {
+			l.take(t, histories[i].Origin(), outlooks[i])
+		}
+		l.publish()
+		l.mu.Unlock()
+		tracks, histories = tracks[n:], histories[n:]
+	}
+}
+
+// take keeps a new outlook. One without a forecast does not replace one that
+// has one: that stays until it no longer covers the lead window.
+func (l *Loop) take(t *track, origin time.Time, o plan.Outlook) {
+	t.tried = origin
+	l.metrics.forecasts.WithLabelValues(string(o.Rung)).Inc()
+	if o.Forecast == nil {
+		if t.outlook.Forecast == nil {
+			t.outlook = o
+		}
+		return
+	}
+	t.outlook = o
+	t.ahead = append(t.ahead, Past{At: o.Forecast.Time(PastLead), Quantiles: o.Forecast.Steps[PastLead-1]})
+}
