@@ -645,92 +645,83 @@ gatesEight:
 	CMPQ         R12, $0x08
 	JL           gatesRest
 	VMOVUPS      (CX), Y0
+	VMOVUPS      (CX)(R10*1), Y1
+	VMOVUPS      (CX)(R10*2), Y2
 	VXORPS       signBit<>+0(SB), Y0, Y0
-	VMOVUPS      expMost<>+0(SB), Y1
-	VMINPS       Y0, Y1, Y0
-	VMOVUPS      expLeast<>+0(SB), Y1
-	VMAXPS       Y0, Y1, Y0
-	VMULPS       log2e<>+0(SB), Y0, Y2
-	VCVTPS2DQ    Y2, Y1
-	VCVTDQ2PS    Y1, Y2
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS ln2Hi<>+0(SB), Y2, Y0
-	VFNMADD231PS ln2Lo<>+0(SB), Y2, Y0
-	VPADDD       exponentBias<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMOVUPS      inverse7<>+0(SB), Y2
-	VFMADD213PS  inverse6<>+0(SB), Y0, Y2
-	VFMADD213PS  inverse5<>+0(SB), Y0, Y2
-	VFMADD213PS  inverse4<>+0(SB), Y0, Y2
-	VFMADD213PS  inverse3<>+0(SB), Y0, Y2
-	VFMADD213PS  inverse2<>+0(SB), Y0, Y2
-	VMULPS       Y0, Y2, Y2
-	VFMADD213PS  Y0, Y0, Y2
-	VMOVUPS      one<>+0(SB), Y0
-	VADDPS       Y0, Y2, Y2
-	VFMADD213PS  Y0, Y1, Y2
-	VDIVPS       Y2, Y0, Y2
-	VMOVUPS      (CX)(R10*2), Y0
-	VANDPS       signBit<>+0(SB), Y0, Y1
-	VXORPS       Y1, Y0, Y0
-	VADDPS       Y0, Y0, Y0
-	VMOVUPS      tanhMost<>+0(SB), Y3
+	VMOVUPS      expMost<>+0(SB), Y3
 	VMINPS       Y0, Y3, Y0
-	VMULPS       log2e<>+0(SB), Y0, Y4
-	VCVTPS2DQ    Y4, Y3
-	VCVTDQ2PS    Y3, Y4
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y0
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y0
-	VPADDD       exponentBias<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMOVUPS      inverse7<>+0(SB), Y4
-	VFMADD213PS  inverse6<>+0(SB), Y0, Y4
-	VFMADD213PS  inverse5<>+0(SB), Y0, Y4
-	VFMADD213PS  inverse4<>+0(SB), Y0, Y4
-	VFMADD213PS  inverse3<>+0(SB), Y0, Y4
-	VFMADD213PS  inverse2<>+0(SB), Y0, Y4
-	VMULPS       Y0, Y4, Y4
-	VFMADD213PS  Y0, Y0, Y4
-	VSUBPS       one<>+0(SB), Y3, Y0
-	VFMADD213PS  Y0, Y3, Y4
-	VADDPS       two<>+0(SB), Y4, Y0
-	VDIVPS       Y0, Y4, Y4
-	VORPS        Y1, Y4, Y4
-	VMOVUPS      Y2, (CX)
-	VMOVUPS      Y4, (CX)(R10*2)
-	VMOVUPS      (CX)(R10*1), Y0
-	VXORPS       signBit<>+0(SB), Y0, Y0
-	VMOVUPS      expMost<>+0(SB), Y1
-	VMINPS       Y0, Y1, Y0
-	VMOVUPS      expLeast<>+0(SB), Y1
-	VMAXPS       Y0, Y1, Y0
-	VMULPS       log2e<>+0(SB), Y0, Y3
-	VCVTPS2DQ    Y3, Y1
-	VCVTDQ2PS    Y1, Y3
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS ln2Hi<>+0(SB), Y3, Y0
-	VFNMADD231PS ln2Lo<>+0(SB), Y3, Y0
-	VPADDD       exponentBias<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMOVUPS      inverse7<>+0(SB), Y3
-	VFMADD213PS  inverse6<>+0(SB), Y0, Y3
-	VFMADD213PS  inverse5<>+0(SB), Y0, Y3
-	VFMADD213PS  inverse4<>+0(SB), Y0, Y3
-	VFMADD213PS  inverse3<>+0(SB), Y0, Y3
-	VFMADD213PS  inverse2<>+0(SB), Y0, Y3
-	VMULPS       Y0, Y3, Y3
-	VFMADD213PS  Y0, Y0, Y3
+	VMOVUPS      expLeast<>+0(SB), Y3
+	VMAXPS       Y0, Y3, Y0
+	VXORPS       signBit<>+0(SB), Y1, Y1
+	VMOVUPS      expMost<>+0(SB), Y3
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      expLeast<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VANDPS       signBit<>+0(SB), Y2, Y4
+	VXORPS       Y4, Y2, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      tanhMost<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      round<>+0(SB), Y7
+	VMOVUPS      round<>+0(SB), Y8
+	VMOVUPS      round<>+0(SB), Y9
+	VFMADD231PS  log2e<>+0(SB), Y0, Y7
+	VFMADD231PS  log2e<>+0(SB), Y1, Y8
+	VFMADD231PS  log2e<>+0(SB), Y2, Y9
+	VSUBPS       round<>+0(SB), Y7, Y3
+	VSUBPS       round<>+0(SB), Y8, Y5
+	VSUBPS       round<>+0(SB), Y9, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y9, Y9
+	VFNMADD231PS ln2<>+0(SB), Y3, Y0
+	VFNMADD231PS ln2<>+0(SB), Y5, Y1
+	VFNMADD231PS ln2<>+0(SB), Y6, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y1, Y1, Y5
+	VMULPS       Y2, Y2, Y6
+	VMOVUPS      c5<>+0(SB), Y10
+	VMOVUPS      c5<>+0(SB), Y11
+	VMOVUPS      c5<>+0(SB), Y12
+	VFMADD213PS  c4<>+0(SB), Y0, Y10
+	VFMADD213PS  c4<>+0(SB), Y1, Y11
+	VFMADD213PS  c4<>+0(SB), Y2, Y12
+	VFMADD231PS  c6<>+0(SB), Y3, Y10
+	VFMADD231PS  c6<>+0(SB), Y5, Y11
+	VFMADD231PS  c6<>+0(SB), Y6, Y12
+	VMOVUPS      c3<>+0(SB), Y13
+	VFMADD213PS  c2<>+0(SB), Y0, Y13
+	VFMADD213PS  Y13, Y3, Y10
+	VMOVUPS      c3<>+0(SB), Y13
+	VFMADD213PS  c2<>+0(SB), Y1, Y13
+	VFMADD213PS  Y13, Y5, Y11
+	VMOVUPS      c3<>+0(SB), Y13
+	VFMADD213PS  c2<>+0(SB), Y2, Y13
+	VFMADD213PS  Y13, Y6, Y12
+	VFMADD213PS  Y0, Y3, Y10
+	VFMADD213PS  Y1, Y5, Y11
+	VFMADD213PS  Y2, Y6, Y12
 	VMOVUPS      one<>+0(SB), Y0
-	VADDPS       Y0, Y3, Y3
-	VFMADD213PS  Y0, Y1, Y3
-	VDIVPS       Y3, Y0, Y3
-	VMOVUPS      Y3, (CX)(R10*1)
-	VMULPS       Y2, Y4, Y0
+	VADDPS       Y0, Y10, Y10
+	VFMADD213PS  Y0, Y7, Y10
+	VDIVPS       Y10, Y0, Y10
+	VMOVUPS      one<>+0(SB), Y0
+	VADDPS       Y0, Y11, Y11
+	VFMADD213PS  Y0, Y8, Y11
+	VDIVPS       Y11, Y0, Y11
+	VSUBPS       one<>+0(SB), Y9, Y0
+	VFMADD213PS  Y0, Y9, Y12
+	VADDPS       two<>+0(SB), Y12, Y0
+	VDIVPS       Y0, Y12, Y12
+	VORPS        Y4, Y12, Y12
+	VMOVUPS      Y10, (CX)
+	VMOVUPS      Y11, (CX)(R10*1)
+	VMOVUPS      Y12, (CX)(R10*2)
+	VMULPS       Y10, Y12, Y0
 	TESTQ        R9, R9
 	JZ           gatesWholeFirst
 	VMOVUPS      (R8), Y1
-	VFMADD231PS  Y1, Y3, Y0
+	VFMADD231PS  Y1, Y11, Y0
 
 gatesWholeFirst:
 	VMOVUPS      Y0, (DX)
@@ -740,56 +731,50 @@ gatesWholeFirst:
 	VMINPS       Y1, Y2, Y1
 	VMOVUPS      expLeast<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMULPS       log2e<>+0(SB), Y1, Y3
-	VCVTPS2DQ    Y3, Y2
-	VCVTDQ2PS    Y2, Y3
-	VMOVAPS      Y1, Y1
-	VFNMADD231PS ln2Hi<>+0(SB), Y3, Y1
-	VFNMADD231PS ln2Lo<>+0(SB), Y3, Y1
-	VPADDD       exponentBias<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMOVUPS      inverse7<>+0(SB), Y3
-	VFMADD213PS  inverse6<>+0(SB), Y1, Y3
-	VFMADD213PS  inverse5<>+0(SB), Y1, Y3
-	VFMADD213PS  inverse4<>+0(SB), Y1, Y3
-	VFMADD213PS  inverse3<>+0(SB), Y1, Y3
-	VFMADD213PS  inverse2<>+0(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y3
-	VFMADD213PS  Y1, Y1, Y3
-	VMOVUPS      one<>+0(SB), Y1
-	VADDPS       Y1, Y3, Y3
-	VFMADD213PS  Y1, Y2, Y3
-	VDIVPS       Y3, Y1, Y3
-	VANDPS       signBit<>+0(SB), Y0, Y1
-	VXORPS       Y1, Y0, Y0
+	VANDPS       signBit<>+0(SB), Y0, Y3
+	VXORPS       Y3, Y0, Y0
 	VADDPS       Y0, Y0, Y0
 	VMOVUPS      tanhMost<>+0(SB), Y2
 	VMINPS       Y0, Y2, Y0
-	VMULPS       log2e<>+0(SB), Y0, Y4
-	VCVTPS2DQ    Y4, Y2
-	VCVTDQ2PS    Y2, Y4
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y0
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y0
-	VPADDD       exponentBias<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMOVUPS      inverse7<>+0(SB), Y4
-	VFMADD213PS  inverse6<>+0(SB), Y0, Y4
-	VFMADD213PS  inverse5<>+0(SB), Y0, Y4
-	VFMADD213PS  inverse4<>+0(SB), Y0, Y4
-	VFMADD213PS  inverse3<>+0(SB), Y0, Y4
-	VFMADD213PS  inverse2<>+0(SB), Y0, Y4
-	VMULPS       Y0, Y4, Y4
-	VFMADD213PS  Y0, Y0, Y4
-	VSUBPS       one<>+0(SB), Y2, Y0
-	VFMADD213PS  Y0, Y2, Y4
-	VADDPS       two<>+0(SB), Y4, Y0
-	VDIVPS       Y0, Y4, Y4
-	VORPS        Y1, Y4, Y4
-	VMOVUPS      Y3, (CX)(R11*1)
-	VMOVUPS      Y4, (BX)
-	VMULPS       Y3, Y4, Y4
-	VMOVUPS      Y4, (SI)
+	VMOVUPS      round<>+0(SB), Y5
+	VMOVUPS      round<>+0(SB), Y6
+	VFMADD231PS  log2e<>+0(SB), Y1, Y5
+	VFMADD231PS  log2e<>+0(SB), Y0, Y6
+	VSUBPS       round<>+0(SB), Y5, Y2
+	VSUBPS       round<>+0(SB), Y6, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VFNMADD231PS ln2<>+0(SB), Y2, Y1
+	VFNMADD231PS ln2<>+0(SB), Y4, Y0
+	VMULPS       Y1, Y1, Y2
+	VMULPS       Y0, Y0, Y4
+	VMOVUPS      c5<>+0(SB), Y7
+	VMOVUPS      c5<>+0(SB), Y8
+	VFMADD213PS  c4<>+0(SB), Y1, Y7
+	VFMADD213PS  c4<>+0(SB), Y0, Y8
+	VFMADD231PS  c6<>+0(SB), Y2, Y7
+	VFMADD231PS  c6<>+0(SB), Y4, Y8
+	VMOVUPS      c3<>+0(SB), Y9
+	VFMADD213PS  c2<>+0(SB), Y1, Y9
+	VFMADD213PS  Y9, Y2, Y7
+	VMOVUPS      c3<>+0(SB), Y9
+	VFMADD213PS  c2<>+0(SB), Y0, Y9
+	VFMADD213PS  Y9, Y4, Y8
+	VFMADD213PS  Y1, Y2, Y7
+	VFMADD213PS  Y0, Y4, Y8
+	VMOVUPS      one<>+0(SB), Y0
+	VADDPS       Y0, Y7, Y7
+	VFMADD213PS  Y0, Y5, Y7
+	VDIVPS       Y7, Y0, Y7
+	VSUBPS       one<>+0(SB), Y6, Y0
+	VFMADD213PS  Y0, Y6, Y8
+	VADDPS       two<>+0(SB), Y8, Y0
+	VDIVPS       Y0, Y8, Y8
+	VORPS        Y3, Y8, Y8
+	VMOVUPS      Y7, (CX)(R11*1)
+	VMOVUPS      Y8, (BX)
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      Y8, (SI)
 	ADDQ         $0x20, DX
 	ADDQ         $0x20, BX
 	ADDQ         $0x20, SI
@@ -807,92 +792,83 @@ gatesRest:
 	SUBQ         R14, R13
 	VMOVUPS      (R13), Y0
 	VMASKMOVPS   (CX), Y0, Y1
+	VMASKMOVPS   (CX)(R10*1), Y0, Y2
+	VMASKMOVPS   (CX)(R10*2), Y0, Y3
 	VXORPS       signBit<>+0(SB), Y1, Y1
-	VMOVUPS      expMost<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMOVUPS      expLeast<>+0(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VMULPS       log2e<>+0(SB), Y1, Y3
-	VCVTPS2DQ    Y3, Y2
-	VCVTDQ2PS    Y2, Y3
-	VMOVAPS      Y1, Y1
-	VFNMADD231PS ln2Hi<>+0(SB), Y3, Y1
-	VFNMADD231PS ln2Lo<>+0(SB), Y3, Y1
-	VPADDD       exponentBias<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMOVUPS      inverse7<>+0(SB), Y3
-	VFMADD213PS  inverse6<>+0(SB), Y1, Y3
-	VFMADD213PS  inverse5<>+0(SB), Y1, Y3
-	VFMADD213PS  inverse4<>+0(SB), Y1, Y3
-	VFMADD213PS  inverse3<>+0(SB), Y1, Y3
-	VFMADD213PS  inverse2<>+0(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y3
-	VFMADD213PS  Y1, Y1, Y3
-	VMOVUPS      one<>+0(SB), Y1
-	VADDPS       Y1, Y3, Y3
-	VFMADD213PS  Y1, Y2, Y3
-	VDIVPS       Y3, Y1, Y3
-	VMASKMOVPS   (CX)(R10*2), Y0, Y1
-	VANDPS       signBit<>+0(SB), Y1, Y2
-	VXORPS       Y2, Y1, Y1
-	VADDPS       Y1, Y1, Y1
-	VMOVUPS      tanhMost<>+0(SB), Y4
+	VMOVUPS      expMost<>+0(SB), Y4
 	VMINPS       Y1, Y4, Y1
-	VMULPS       log2e<>+0(SB), Y1, Y5
-	VCVTPS2DQ    Y5, Y4
-	VCVTDQ2PS    Y4, Y5
-	VMOVAPS      Y1, Y1
-	VFNMADD231PS ln2Hi<>+0(SB), Y5, Y1
-	VFNMADD231PS ln2Lo<>+0(SB), Y5, Y1
-	VPADDD       exponentBias<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMOVUPS      inverse7<>+0(SB), Y5
-	VFMADD213PS  inverse6<>+0(SB), Y1, Y5
-	VFMADD213PS  inverse5<>+0(SB), Y1, Y5
-	VFMADD213PS  inverse4<>+0(SB), Y1, Y5
-	VFMADD213PS  inverse3<>+0(SB), Y1, Y5
-	VFMADD213PS  inverse2<>+0(SB), Y1, Y5
-	VMULPS       Y1, Y5, Y5
-	VFMADD213PS  Y1, Y1, Y5
-	VSUBPS       one<>+0(SB), Y4, Y1
-	VFMADD213PS  Y1, Y4, Y5
-	VADDPS       two<>+0(SB), Y5, Y1
-	VDIVPS       Y1, Y5, Y5
-	VORPS        Y2, Y5, Y5
-	VMASKMOVPS   Y3, Y0, (CX)
-	VMASKMOVPS   Y5, Y0, (CX)(R10*2)
-	VMASKMOVPS   (CX)(R10*1), Y0, Y1
-	VXORPS       signBit<>+0(SB), Y1, Y1
-	VMOVUPS      expMost<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMOVUPS      expLeast<>+0(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VMULPS       log2e<>+0(SB), Y1, Y4
-	VCVTPS2DQ    Y4, Y2
-	VCVTDQ2PS    Y2, Y4
-	VMOVAPS      Y1, Y1
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y1
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y1
-	VPADDD       exponentBias<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMOVUPS      inverse7<>+0(SB), Y4
-	VFMADD213PS  inverse6<>+0(SB), Y1, Y4
-	VFMADD213PS  inverse5<>+0(SB), Y1, Y4
-	VFMADD213PS  inverse4<>+0(SB), Y1, Y4
-	VFMADD213PS  inverse3<>+0(SB), Y1, Y4
-	VFMADD213PS  inverse2<>+0(SB), Y1, Y4
-	VMULPS       Y1, Y4, Y4
-	VFMADD213PS  Y1, Y1, Y4
+	VMOVUPS      expLeast<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VXORPS       signBit<>+0(SB), Y2, Y2
+	VMOVUPS      expMost<>+0(SB), Y4
+	VMINPS       Y2, Y4, Y2
+	VMOVUPS      expLeast<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VANDPS       signBit<>+0(SB), Y3, Y5
+	VXORPS       Y5, Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      tanhMost<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      round<>+0(SB), Y8
+	VMOVUPS      round<>+0(SB), Y9
+	VMOVUPS      round<>+0(SB), Y10
+	VFMADD231PS  log2e<>+0(SB), Y1, Y8
+	VFMADD231PS  log2e<>+0(SB), Y2, Y9
+	VFMADD231PS  log2e<>+0(SB), Y3, Y10
+	VSUBPS       round<>+0(SB), Y8, Y4
+	VSUBPS       round<>+0(SB), Y9, Y6
+	VSUBPS       round<>+0(SB), Y10, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VFNMADD231PS ln2<>+0(SB), Y4, Y1
+	VFNMADD231PS ln2<>+0(SB), Y6, Y2
+	VFNMADD231PS ln2<>+0(SB), Y7, Y3
+	VMULPS       Y1, Y1, Y4
+	VMULPS       Y2, Y2, Y6
+	VMULPS       Y3, Y3, Y7
+	VMOVUPS      c5<>+0(SB), Y11
+	VMOVUPS      c5<>+0(SB), Y12
+	VMOVUPS      c5<>+0(SB), Y13
+	VFMADD213PS  c4<>+0(SB), Y1, Y11
+	VFMADD213PS  c4<>+0(SB), Y2, Y12
+	VFMADD213PS  c4<>+0(SB), Y3, Y13
+	VFMADD231PS  c6<>+0(SB), Y4, Y11
+	VFMADD231PS  c6<>+0(SB), Y6, Y12
+	VFMADD231PS  c6<>+0(SB), Y7, Y13
+	VMOVUPS      c3<>+0(SB), Y14
+	VFMADD213PS  c2<>+0(SB), Y1, Y14
+	VFMADD213PS  Y14, Y4, Y11
+	VMOVUPS      c3<>+0(SB), Y14
+	VFMADD213PS  c2<>+0(SB), Y2, Y14
+	VFMADD213PS  Y14, Y6, Y12
+	VMOVUPS      c3<>+0(SB), Y14
+	VFMADD213PS  c2<>+0(SB), Y3, Y14
+	VFMADD213PS  Y14, Y7, Y13
+	VFMADD213PS  Y1, Y4, Y11
+	VFMADD213PS  Y2, Y6, Y12
+	VFMADD213PS  Y3, Y7, Y13
 	VMOVUPS      one<>+0(SB), Y1
-	VADDPS       Y1, Y4, Y4
-	VFMADD213PS  Y1, Y2, Y4
-	VDIVPS       Y4, Y1, Y4
-	VMASKMOVPS   Y4, Y0, (CX)(R10*1)
-	VMULPS       Y3, Y5, Y1
+	VADDPS       Y1, Y11, Y11
+	VFMADD213PS  Y1, Y8, Y11
+	VDIVPS       Y11, Y1, Y11
+	VMOVUPS      one<>+0(SB), Y1
+	VADDPS       Y1, Y12, Y12
+	VFMADD213PS  Y1, Y9, Y12
+	VDIVPS       Y12, Y1, Y12
+	VSUBPS       one<>+0(SB), Y10, Y1
+	VFMADD213PS  Y1, Y10, Y13
+	VADDPS       two<>+0(SB), Y13, Y1
+	VDIVPS       Y1, Y13, Y13
+	VORPS        Y5, Y13, Y13
+	VMASKMOVPS   Y11, Y0, (CX)
+	VMASKMOVPS   Y12, Y0, (CX)(R10*1)
+	VMASKMOVPS   Y13, Y0, (CX)(R10*2)
+	VMULPS       Y11, Y13, Y1
 	TESTQ        R9, R9
 	JZ           gatesPartFirst
 	VMASKMOVPS   (R8), Y0, Y2
-	VFMADD231PS  Y2, Y4, Y1
+	VFMADD231PS  Y2, Y12, Y1
 
 gatesPartFirst:
 	VMASKMOVPS   Y1, Y0, (DX)
@@ -902,56 +878,50 @@ gatesPartFirst:
 	VMINPS       Y2, Y3, Y2
 	VMOVUPS      expLeast<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMULPS       log2e<>+0(SB), Y2, Y4
-	VCVTPS2DQ    Y4, Y3
-	VCVTDQ2PS    Y3, Y4
-	VMOVAPS      Y2, Y2
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y2
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y2
-	VPADDD       exponentBias<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMOVUPS      inverse7<>+0(SB), Y4
-	VFMADD213PS  inverse6<>+0(SB), Y2, Y4
-	VFMADD213PS  inverse5<>+0(SB), Y2, Y4
-	VFMADD213PS  inverse4<>+0(SB), Y2, Y4
-	VFMADD213PS  inverse3<>+0(SB), Y2, Y4
-	VFMADD213PS  inverse2<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y4, Y4
-	VFMADD213PS  Y2, Y2, Y4
-	VMOVUPS      one<>+0(SB), Y2
-	VADDPS       Y2, Y4, Y4
-	VFMADD213PS  Y2, Y3, Y4
-	VDIVPS       Y4, Y2, Y4
-	VANDPS       signBit<>+0(SB), Y1, Y2
-	VXORPS       Y2, Y1, Y1
+	VANDPS       signBit<>+0(SB), Y1, Y4
+	VXORPS       Y4, Y1, Y1
 	VADDPS       Y1, Y1, Y1
 	VMOVUPS      tanhMost<>+0(SB), Y3
 	VMINPS       Y1, Y3, Y1
-	VMULPS       log2e<>+0(SB), Y1, Y5
-	VCVTPS2DQ    Y5, Y3
-	VCVTDQ2PS    Y3, Y5
-	VMOVAPS      Y1, Y1
-	VFNMADD231PS ln2Hi<>+0(SB), Y5, Y1
-	VFNMADD231PS ln2Lo<>+0(SB), Y5, Y1
-	VPADDD       exponentBias<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMOVUPS      inverse7<>+0(SB), Y5
-	VFMADD213PS  inverse6<>+0(SB), Y1, Y5
-	VFMADD213PS  inverse5<>+0(SB), Y1, Y5
-	VFMADD213PS  inverse4<>+0(SB), Y1, Y5
-	VFMADD213PS  inverse3<>+0(SB), Y1, Y5
-	VFMADD213PS  inverse2<>+0(SB), Y1, Y5
-	VMULPS       Y1, Y5, Y5
-	VFMADD213PS  Y1, Y1, Y5
-	VSUBPS       one<>+0(SB), Y3, Y1
-	VFMADD213PS  Y1, Y3, Y5
-	VADDPS       two<>+0(SB), Y5, Y1
-	VDIVPS       Y1, Y5, Y5
-	VORPS        Y2, Y5, Y5
-	VMASKMOVPS   Y4, Y0, (CX)(R11*1)
-	VMASKMOVPS   Y5, Y0, (BX)
-	VMULPS       Y4, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (SI)
+	VMOVUPS      round<>+0(SB), Y6
+	VMOVUPS      round<>+0(SB), Y7
+	VFMADD231PS  log2e<>+0(SB), Y2, Y6
+	VFMADD231PS  log2e<>+0(SB), Y1, Y7
+	VSUBPS       round<>+0(SB), Y6, Y3
+	VSUBPS       round<>+0(SB), Y7, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VFNMADD231PS ln2<>+0(SB), Y3, Y2
+	VFNMADD231PS ln2<>+0(SB), Y5, Y1
+	VMULPS       Y2, Y2, Y3
+	VMULPS       Y1, Y1, Y5
+	VMOVUPS      c5<>+0(SB), Y8
+	VMOVUPS      c5<>+0(SB), Y9
+	VFMADD213PS  c4<>+0(SB), Y2, Y8
+	VFMADD213PS  c4<>+0(SB), Y1, Y9
+	VFMADD231PS  c6<>+0(SB), Y3, Y8
+	VFMADD231PS  c6<>+0(SB), Y5, Y9
+	VMOVUPS      c3<>+0(SB), Y10
+	VFMADD213PS  c2<>+0(SB), Y2, Y10
+	VFMADD213PS  Y10, Y3, Y8
+	VMOVUPS      c3<>+0(SB), Y10
+	VFMADD213PS  c2<>+0(SB), Y1, Y10
+	VFMADD213PS  Y10, Y5, Y9
+	VFMADD213PS  Y2, Y3, Y8
+	VFMADD213PS  Y1, Y5, Y9
+	VMOVUPS      one<>+0(SB), Y1
+	VADDPS       Y1, Y8, Y8
+	VFMADD213PS  Y1, Y6, Y8
+	VDIVPS       Y8, Y1, Y8
+	VSUBPS       one<>+0(SB), Y7, Y1
+	VFMADD213PS  Y1, Y7, Y9
+	VADDPS       two<>+0(SB), Y9, Y1
+	VDIVPS       Y1, Y9, Y9
+	VORPS        Y4, Y9, Y9
+	VMASKMOVPS   Y8, Y0, (CX)(R11*1)
+	VMASKMOVPS   Y9, Y0, (BX)
+	VMULPS       Y8, Y9, Y9
+	VMASKMOVPS   Y9, Y0, (SI)
 	LEAQ         (DX)(R12*4), DX
 	LEAQ         (BX)(R12*4), BX
 	LEAQ         (SI)(R12*4), SI
@@ -995,6 +965,26 @@ DATA expLeast<>+24(SB)/4, $0xc2ae0000
 DATA expLeast<>+28(SB)/4, $0xc2ae0000
 GLOBL expLeast<>(SB), RODATA|NOPTR, $32
 
+DATA tanhMost<>+0(SB)/4, $0x42200000
+DATA tanhMost<>+4(SB)/4, $0x42200000
+DATA tanhMost<>+8(SB)/4, $0x42200000
+DATA tanhMost<>+12(SB)/4, $0x42200000
+DATA tanhMost<>+16(SB)/4, $0x42200000
+DATA tanhMost<>+20(SB)/4, $0x42200000
+DATA tanhMost<>+24(SB)/4, $0x42200000
+DATA tanhMost<>+28(SB)/4, $0x42200000
+GLOBL tanhMost<>(SB), RODATA|NOPTR, $32
+
+DATA round<>+0(SB)/4, $0x4b40007f
+DATA round<>+4(SB)/4, $0x4b40007f
+DATA round<>+8(SB)/4, $0x4b40007f
+DATA round<>+12(SB)/4, $0x4b40007f
+DATA round<>+16(SB)/4, $0x4b40007f
+DATA round<>+20(SB)/4, $0x4b40007f
+DATA round<>+24(SB)/4, $0x4b40007f
+DATA round<>+28(SB)/4, $0x4b40007f
+GLOBL round<>(SB), RODATA|NOPTR, $32
+
 DATA log2e<>+0(SB)/4, $0x3fb8aa3b
 DATA log2e<>+4(SB)/4, $0x3fb8aa3b
 DATA log2e<>+8(SB)/4, $0x3fb8aa3b
@@ -1005,95 +995,65 @@ DATA log2e<>+24(SB)/4, $0x3fb8aa3b
 DATA log2e<>+28(SB)/4, $0x3fb8aa3b
 GLOBL log2e<>(SB), RODATA|NOPTR, $32
 
-DATA ln2Hi<>+0(SB)/4, $0x3f317000
-DATA ln2Hi<>+4(SB)/4, $0x3f317000
-DATA ln2Hi<>+8(SB)/4, $0x3f317000
-DATA ln2Hi<>+12(SB)/4, $0x3f317000
-DATA ln2Hi<>+16(SB)/4, $0x3f317000
-DATA ln2Hi<>+20(SB)/4, $0x3f317000
-DATA ln2Hi<>+24(SB)/4, $0x3f317000
-DATA ln2Hi<>+28(SB)/4, $0x3f317000
-GLOBL ln2Hi<>(SB), RODATA|NOPTR, $32
+DATA ln2<>+0(SB)/4, $0x3f317218
+DATA ln2<>+4(SB)/4, $0x3f317218
+DATA ln2<>+8(SB)/4, $0x3f317218
+DATA ln2<>+12(SB)/4, $0x3f317218
+DATA ln2<>+16(SB)/4, $0x3f317218
+DATA ln2<>+20(SB)/4, $0x3f317218
+DATA ln2<>+24(SB)/4, $0x3f317218
+DATA ln2<>+28(SB)/4, $0x3f317218
+GLOBL ln2<>(SB), RODATA|NOPTR, $32
 
-DATA ln2Lo<>+0(SB)/4, $0x3805fdf4
-DATA ln2Lo<>+4(SB)/4, $0x3805fdf4
-DATA ln2Lo<>+8(SB)/4, $0x3805fdf4
-DATA ln2Lo<>+12(SB)/4, $0x3805fdf4
-DATA ln2Lo<>+16(SB)/4, $0x3805fdf4
-DATA ln2Lo<>+20(SB)/4, $0x3805fdf4
-DATA ln2Lo<>+24(SB)/4, $0x3805fdf4
-DATA ln2Lo<>+28(SB)/4, $0x3805fdf4
-GLOBL ln2Lo<>(SB), RODATA|NOPTR, $32
+DATA c5<>+0(SB)/4, $0x3c0905b1
+DATA c5<>+4(SB)/4, $0x3c0905b1
+DATA c5<>+8(SB)/4, $0x3c0905b1
+DATA c5<>+12(SB)/4, $0x3c0905b1
+DATA c5<>+16(SB)/4, $0x3c0905b1
+DATA c5<>+20(SB)/4, $0x3c0905b1
+DATA c5<>+24(SB)/4, $0x3c0905b1
+DATA c5<>+28(SB)/4, $0x3c0905b1
+GLOBL c5<>(SB), RODATA|NOPTR, $32
 
-DATA exponentBias<>+0(SB)/4, $0x0000007f
-DATA exponentBias<>+4(SB)/4, $0x0000007f
-DATA exponentBias<>+8(SB)/4, $0x0000007f
-DATA exponentBias<>+12(SB)/4, $0x0000007f
-DATA exponentBias<>+16(SB)/4, $0x0000007f
-DATA exponentBias<>+20(SB)/4, $0x0000007f
-DATA exponentBias<>+24(SB)/4, $0x0000007f
-DATA exponentBias<>+28(SB)/4, $0x0000007f
-GLOBL exponentBias<>(SB), RODATA|NOPTR, $32
+DATA c4<>+0(SB)/4, $0x3d2aaa8d
+DATA c4<>+4(SB)/4, $0x3d2aaa8d
+DATA c4<>+8(SB)/4, $0x3d2aaa8d
+DATA c4<>+12(SB)/4, $0x3d2aaa8d
+DATA c4<>+16(SB)/4, $0x3d2aaa8d
+DATA c4<>+20(SB)/4, $0x3d2aaa8d
+DATA c4<>+24(SB)/4, $0x3d2aaa8d
+DATA c4<>+28(SB)/4, $0x3d2aaa8d
+GLOBL c4<>(SB), RODATA|NOPTR, $32
 
-DATA inverse7<>+0(SB)/4, $0x39500d01
-DATA inverse7<>+4(SB)/4, $0x39500d01
-DATA inverse7<>+8(SB)/4, $0x39500d01
-DATA inverse7<>+12(SB)/4, $0x39500d01
-DATA inverse7<>+16(SB)/4, $0x39500d01
-DATA inverse7<>+20(SB)/4, $0x39500d01
-DATA inverse7<>+24(SB)/4, $0x39500d01
-DATA inverse7<>+28(SB)/4, $0x39500d01
-GLOBL inverse7<>(SB), RODATA|NOPTR, $32
+DATA c6<>+0(SB)/4, $0x3ab6887e
+DATA c6<>+4(SB)/4, $0x3ab6887e
+DATA c6<>+8(SB)/4, $0x3ab6887e
+DATA c6<>+12(SB)/4, $0x3ab6887e
+DATA c6<>+16(SB)/4, $0x3ab6887e
+DATA c6<>+20(SB)/4, $0x3ab6887e
+DATA c6<>+24(SB)/4, $0x3ab6887e
+DATA c6<>+28(SB)/4, $0x3ab6887e
+GLOBL c6<>(SB), RODATA|NOPTR, $32
 
-DATA inverse6<>+0(SB)/4, $0x3ab60b61
-DATA inverse6<>+4(SB)/4, $0x3ab60b61
-DATA inverse6<>+8(SB)/4, $0x3ab60b61
-DATA inverse6<>+12(SB)/4, $0x3ab60b61
-DATA inverse6<>+16(SB)/4, $0x3ab60b61
-DATA inverse6<>+20(SB)/4, $0x3ab60b61
-DATA inverse6<>+24(SB)/4, $0x3ab60b61
-DATA inverse6<>+28(SB)/4, $0x3ab60b61
-GLOBL inverse6<>(SB), RODATA|NOPTR, $32
+DATA c3<>+0(SB)/4, $0x3e2aaa6f
+DATA c3<>+4(SB)/4, $0x3e2aaa6f
+DATA c3<>+8(SB)/4, $0x3e2aaa6f
+DATA c3<>+12(SB)/4, $0x3e2aaa6f
+DATA c3<>+16(SB)/4, $0x3e2aaa6f
+DATA c3<>+20(SB)/4, $0x3e2aaa6f
+DATA c3<>+24(SB)/4, $0x3e2aaa6f
+DATA c3<>+28(SB)/4, $0x3e2aaa6f
+GLOBL c3<>(SB), RODATA|NOPTR, $32
 
-DATA inverse5<>+0(SB)/4, $0x3c088889
-DATA inverse5<>+4(SB)/4, $0x3c088889
-DATA inverse5<>+8(SB)/4, $0x3c088889
-DATA inverse5<>+12(SB)/4, $0x3c088889
-DATA inverse5<>+16(SB)/4, $0x3c088889
-DATA inverse5<>+20(SB)/4, $0x3c088889
-DATA inverse5<>+24(SB)/4, $0x3c088889
-DATA inverse5<>+28(SB)/4, $0x3c088889
-GLOBL inverse5<>(SB), RODATA|NOPTR, $32
-
-DATA inverse4<>+0(SB)/4, $0x3d2aaaab
-DATA inverse4<>+4(SB)/4, $0x3d2aaaab
-DATA inverse4<>+8(SB)/4, $0x3d2aaaab
-DATA inverse4<>+12(SB)/4, $0x3d2aaaab
-DATA inverse4<>+16(SB)/4, $0x3d2aaaab
-DATA inverse4<>+20(SB)/4, $0x3d2aaaab
-DATA inverse4<>+24(SB)/4, $0x3d2aaaab
-DATA inverse4<>+28(SB)/4, $0x3d2aaaab
-GLOBL inverse4<>(SB), RODATA|NOPTR, $32
-
-DATA inverse3<>+0(SB)/4, $0x3e2aaaab
-DATA inverse3<>+4(SB)/4, $0x3e2aaaab
-DATA inverse3<>+8(SB)/4, $0x3e2aaaab
-DATA inverse3<>+12(SB)/4, $0x3e2aaaab
-DATA inverse3<>+16(SB)/4, $0x3e2aaaab
-DATA inverse3<>+20(SB)/4, $0x3e2aaaab
-DATA inverse3<>+24(SB)/4, $0x3e2aaaab
-DATA inverse3<>+28(SB)/4, $0x3e2aaaab
-GLOBL inverse3<>(SB), RODATA|NOPTR, $32
-
-DATA inverse2<>+0(SB)/4, $0x3f000000
-DATA inverse2<>+4(SB)/4, $0x3f000000
-DATA inverse2<>+8(SB)/4, $0x3f000000
-DATA inverse2<>+12(SB)/4, $0x3f000000
-DATA inverse2<>+16(SB)/4, $0x3f000000
-DATA inverse2<>+20(SB)/4, $0x3f000000
-DATA inverse2<>+24(SB)/4, $0x3f000000
-DATA inverse2<>+28(SB)/4, $0x3f000000
-GLOBL inverse2<>(SB), RODATA|NOPTR, $32
+DATA c2<>+0(SB)/4, $0x3f000000
+DATA c2<>+4(SB)/4, $0x3f000000
+DATA c2<>+8(SB)/4, $0x3f000000
+DATA c2<>+12(SB)/4, $0x3f000000
+DATA c2<>+16(SB)/4, $0x3f000000
+DATA c2<>+20(SB)/4, $0x3f000000
+DATA c2<>+24(SB)/4, $0x3f000000
+DATA c2<>+28(SB)/4, $0x3f000000
+GLOBL c2<>(SB), RODATA|NOPTR, $32
 
 DATA one<>+0(SB)/4, $0x3f800000
 DATA one<>+4(SB)/4, $0x3f800000
@@ -1104,16 +1064,6 @@ DATA one<>+20(SB)/4, $0x3f800000
 DATA one<>+24(SB)/4, $0x3f800000
 DATA one<>+28(SB)/4, $0x3f800000
 GLOBL one<>(SB), RODATA|NOPTR, $32
-
-DATA tanhMost<>+0(SB)/4, $0x42200000
-DATA tanhMost<>+4(SB)/4, $0x42200000
-DATA tanhMost<>+8(SB)/4, $0x42200000
-DATA tanhMost<>+12(SB)/4, $0x42200000
-DATA tanhMost<>+16(SB)/4, $0x42200000
-DATA tanhMost<>+20(SB)/4, $0x42200000
-DATA tanhMost<>+24(SB)/4, $0x42200000
-DATA tanhMost<>+28(SB)/4, $0x42200000
-GLOBL tanhMost<>(SB), RODATA|NOPTR, $32
 
 DATA two<>+0(SB)/4, $0x40000000
 DATA two<>+4(SB)/4, $0x40000000

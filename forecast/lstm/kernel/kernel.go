@@ -89,8 +89,8 @@ func SumRows(m, n int, a []float32, lda int, sum []float32) {
 // the step before, nil at the first. It writes the cell state c, its tanh and
 // the hidden state hOut, all [batch, h]. c may be prevC itself.
 //
-// Activations are within 1.2e-7 of the exact ones, and within three units of
-// their last place. Infinities give 0 and 1, or -1 and 1; NaN comes of NaN only.
+// Activations are within 1.2e-7 of the exact ones, which is two units of the
+// last place of 1. Infinities give 0 and 1, or -1 and 1; NaN comes of NaN only.
 func Gates(h, batch int, z, prevC, c, tanhC, hOut []float32) {
 	check("z", z, batch, 4*h, 4*h)
 	if prevC != nil {

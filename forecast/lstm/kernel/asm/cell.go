@@ -15,18 +15,33 @@ func gates(mask Mem) {
 	w := &cells{name: "gates", h: param("h"), wide: []Register{z}, narrow: []Register{c, tanhC, hOut}}
 	prev, isFirst := previous(w)
 	w.walk(mask, batch, func(part string) {
-		i, g := sigmoid(w.load(z, 0)), tanh(w.load(z, 2))
+		i, f, g := w.load(z, 0), w.load(z, 1), w.load(z, 2)
+		sigmoidOf(i)
+		sigmoidOf(f)
+		sign := tanhOf(g)
+		q, s := exp(i, f, g)
+		i, f, g = q[0], q[1], q[2]
+		sigmoid(i, s[0])
+		sigmoid(f, s[1])
+		tanh(g, s[2], sign)
 		w.store(i, z, 0)
-		w.store(g, z, 2)
-		f := sigmoid(w.load(z, 1))
 		w.store(f, z, 1)
+		w.store(g, z, 2)
+
 		v := YMM()
 		VMULPS(i, g, v)
 		isFirst(part + "First")
 		VFMADD231PS(w.load(prev, 0), f, v)
 		Label(part + "First")
 		w.store(v, c, 0)
-		o, t := sigmoid(w.load(z, 3)), tanh(v)
+
+		o := w.load(z, 3)
+		sigmoidOf(o)
+		sign = tanhOf(v)
+		q, s = exp(o, v)
+		o, t := q[0], q[1]
+		sigmoid(o, s[0])
+		tanh(t, s[1], sign)
 		w.store(o, z, 3)
 		w.store(t, tanhC, 0)
 		VMULPS(o, t, t)

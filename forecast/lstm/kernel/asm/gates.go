@@ -27,71 +27,100 @@ func constant(name string, v float64) Mem {
 	return vector(name, math.Float32bits(float32(v)))
 }
 
-// exp returns q and s with exp(x) = (q+1)*s: s is the power of two that leaves
-// a remainder r within half of ln 2, and q is exp(r)-1, by its Taylor series up
-// to r^7, which is short of the whole by less than a quarter of a float32's
-// last bit. x must lie between -87 and 89; NaN makes q NaN.
-func exp(x VecVirtual) (q, s VecVirtual) {
-	ln2Hi := math.Float32frombits(math.Float32bits(math.Ln2) &^ 0xfff)
+// exp returns, for each x, q and s with exp(x) = (q+1)*s: s is the power of two
+// that leaves a remainder r within half of ln 2, and q is exp(r)-1. x must lie
+// between -87 and 89; NaN makes q NaN. A float32 holds ln 2 to 2e-9, so the
+// relative error grows from nothing near zero to 2e-7 at the ends of the range,
+// where sigmoid and tanh have long reached their limits.
+//
+// One exp is a long chain of instructions that wait for each other, so several
+// are emitted in step. x is overwritten.
+func exp(x ...VecVirtual) (q, s []VecVirtual) {
+	each := func(emit func(i int)) {
+		for i := range x {
+			emit(i)
+		}
+	}
+	// Adding 1.5*2^23 rounds x/ln 2 to a whole number and leaves it in the low
+	// bits of the sum; with an exponent's bias, they need only be shifted.
+	round := constant("round", 3<<22+127)
+	n, r := vectorsFor(x), x
+	s, q = vectorsFor(x), vectorsFor(x)
+	each(func(i int) { VMOVUPS(round, s[i]) })
+	each(func(i int) { VFMADD231PS(constant("log2e", math.Log2E), x[i], s[i]) })
+	each(func(i int) { VSUBPS(round, s[i], n[i]) })
+	each(func(i int) { VPSLLD(Imm(23), s[i], s[i]) })
+	each(func(i int) { VFNMADD231PS(constant("ln2", math.Ln2), n[i], r[i]) })
 
-	s = YMM()
-	n, r := YMM(), YMM()
-	VMULPS(constant("log2e", math.Log2E), x, n)
-	VCVTPS2DQ(n, s)
-	VCVTDQ2PS(s, n)
-	VMOVAPS(x, r)
-	VFNMADD231PS(constant("ln2Hi", float64(ln2Hi)), n, r)
-	VFNMADD231PS(constant("ln2Lo", math.Ln2-float64(ln2Hi)), n, r)
-	VPADDD(vector("exponentBias", 127), s, s)
-	VPSLLD(Imm(23), s, s)
-
-	q = YMM()
-	VMOVUPS(constant("inverse7", 1./5040), q)
-	VFMADD213PS(constant("inverse6", 1./720), r, q)
-	VFMADD213PS(constant("inverse5", 1./120), r, q)
-	VFMADD213PS(constant("inverse4", 1./24), r, q)
-	VFMADD213PS(constant("inverse3", 1./6), r, q)
-	VFMADD213PS(constant("inverse2", 1./2), r, q)
-	VMULPS(r, q, q)
-	VFMADD213PS(r, r, q)
+	// r + r^2 * ((c2 + c3*r) + r^2 * ((c4 + c5*r) + r^2 * c6)): the polynomial
+	// that equals (exp(r)-1-r)/r^2 at the five Chebyshev nodes of r's range. It
+	// puts q off by less than half of a float32's last place.
+	square := n
+	each(func(i int) { VMULPS(r[i], r[i], square[i]) })
+	each(func(i int) { VMOVUPS(constant("c5", 0.008363173074513711), q[i]) })
+	each(func(i int) { VFMADD213PS(constant("c4", 0.041666554662050534), r[i], q[i]) })
+	each(func(i int) { VFMADD231PS(constant("c6", 0.001392617611993558), square[i], q[i]) })
+	each(func(i int) {
+		low := YMM()
+		VMOVUPS(constant("c3", 0.1666657702559799), low)
+		VFMADD213PS(constant("c2", 0.5), r[i], low)
+		VFMADD213PS(low, square[i], q[i])
+	})
+	each(func(i int) { VFMADD213PS(r[i], square[i], q[i]) })
 	return q, s
 }
 
-// sigmoid returns 1/(1+exp(-x)). Of two operands of which one is NaN, min and
-// max return Go's first: x comes first, so that a NaN stays one.
-func sigmoid(x VecVirtual) VecVirtual {
-	y, limit := YMM(), YMM()
-	VXORPS(vector("signBit", 1<<31), x, y)
+func vectorsFor(x []VecVirtual) []VecVirtual {
+	v := make([]VecVirtual, len(x))
+	for i := range v {
+		v[i] = YMM()
+	}
+	return v
+}
+
+// sigmoidOf turns x into what sigmoid makes of its exp, -x within exp's bounds.
+// Of two operands of which one is NaN, min and max return Go's first: x comes
+// first, so that a NaN stays one.
+func sigmoidOf(x VecVirtual) {
+	limit := YMM()
+	VXORPS(vector("signBit", 1<<31), x, x)
 	VMOVUPS(constant("expMost", 89), limit)
-	VMINPS(y, limit, y)
+	VMINPS(x, limit, x)
 	VMOVUPS(constant("expLeast", -87), limit)
-	VMAXPS(y, limit, y)
-	q, s := exp(y)
+	VMAXPS(x, limit, x)
+}
+
+// sigmoid returns 1/(1+exp(-x)), in q.
+func sigmoid(q, s VecVirtual) {
 	one := YMM()
 	VMOVUPS(constant("one", 1), one)
 	VADDPS(one, q, q)
 	VFMADD213PS(one, s, q)
 	VDIVPS(q, one, q)
-	return q
 }
 
-// tanh returns e/(e+2) with e = exp(2|x|)-1, under the sign of x; unlike
-// 1-2/(exp(2x)+1) it loses nothing near zero. From 2|x| = 40 on it is 1.
-func tanh(x VecVirtual) VecVirtual {
-	y, sign, limit := YMM(), YMM(), YMM()
+// tanhOf turns x into what tanh makes of its exp, 2|x|, and returns x's sign.
+// From 2|x| = 40 on tanh is 1.
+func tanhOf(x VecVirtual) (sign VecVirtual) {
+	limit := YMM()
+	sign = YMM()
 	VANDPS(vector("signBit", 1<<31), x, sign)
-	VXORPS(sign, x, y)
-	VADDPS(y, y, y)
+	VXORPS(sign, x, x)
+	VADDPS(x, x, x)
 	VMOVUPS(constant("tanhMost", 40), limit)
-	VMINPS(y, limit, y)
-	q, s := exp(y)
-	less := YMM()
-	VSUBPS(constant("one", 1), s, less)
-	VFMADD213PS(less, s, q)
-	VADDPS(constant("two", 2), q, less)
-	VDIVPS(less, q, q)
+	VMINPS(x, limit, x)
+	return sign
+}
+
+// tanh returns e/(e+2) with e = exp(2|x|)-1, under the sign of x, in q; unlike
+// 1-2/(exp(2x)+1) it loses nothing near zero.
+func tanh(q, s, sign VecVirtual) {
+	part := YMM()
+	VSUBPS(constant("one", 1), s, part)
+	VFMADD213PS(part, s, q)
+	VADDPS(constant("two", 2), q, part)
+	VDIVPS(part, q, q)
 	VORPS(sign, q, q)
-	return q
 }
 
 // cells walks over batch rows of h cells, eight at a time and the rest under a
