@@ -83,7 +83,7 @@ const (
 	patience   = 6     // validations without a better one before it stops
 	maxWeight  = 10    // of a window, in units
 	maxPasses  = 12    // over all windows
-	validation = 4096  // windows at most
+	validation = 4096  // windows at most, and no more than a fair share of the time
 	// stepsPerSecond is what a slow pair of cores does.
 	stepsPerSecond = 12
 	// minKnown is how many known steps a history needs to be fitted from.
@@ -250,7 +250,7 @@ func (f *fitter) run(ctx context.Context) (FitReport, error) {
 	begin := f.Clock()
 	steps := f.plan()
 	report := FitReport{Windows: f.windows, Reproducible: true, Stopped: "planned steps done"}
-	held := f.heldBack()
+	held := f.heldBack(min(validation, max(5*steps, 256)))
 	bestLoss, bestEpoch := math.Inf(1), 0
 	var sum float64
 	var n int
@@ -439,15 +439,14 @@ func (f *fitter) descend(rate float64) error {
 // example is a window to validate on.
 type example struct{ source, origin int }
 
-// heldBack chooses the windows to validate on: all of them where they are few,
-// else evenly spread, the same number of every history.
-func (f *fitter) heldBack() []example {
+// heldBack chooses about n windows to validate on, evenly spread, the same
+// number of every history.
+func (f *fitter) heldBack(n int) []example {
 	var examples []example
-	each := max(validation/len(f.sources), 1)
+	each := max(n/len(f.sources), 1)
 	for k, s := range f.sources {
-		n := s.Len() - s.fitted
 		// An odd stride, so that no minute of the hour is left out.
-		stride := max(n/each, 1) | 1
+		stride := max((s.Len()-s.fitted)/each, 1) | 1
 		for o := s.fitted; o < s.Len()-1; o += stride {
 			if s.Known(0, o+1) && s.Known(o+1, o+1+forecast.Horizon) {
 				examples = append(examples, example{k, o})
@@ -457,11 +456,11 @@ func (f *fitter) heldBack() []example {
 	return examples
 }
 
-// validate is the loss of the running mean of the weights on examples: the
-// geometric mean over histories.
+// validate is the loss of the running mean of the weights on examples beside
+// that of forecasting no change: the geometric mean over histories, so that
+// each counts the same however hard it is.
 func (f *fitter) validate(ctx context.Context, examples []example) (float64, error) {
-	sums, counts := make([]float64, len(f.sources)), make([]float64, len(f.sources))
-	losses := make([]float64, len(examples))
+	losses, still := make([]float64, len(examples)), make([]float64, len(examples))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for from := 0; from < len(examples); from += chunk {
@@ -477,7 +476,7 @@ func (f *fitter) validate(ctx context.Context, examples []example) (float64, err
 			}
 			out := e.run(f.mean)
 			for i := range part {
-				losses[from+i] = float64(e.loss(out, i))
+				losses[from+i], still[from+i] = float64(e.loss(out, i)), float64(e.unchanged(i))
 			}
 			return nil
 		})
@@ -485,14 +484,19 @@ func (f *fitter) validate(ctx context.Context, examples []example) (float64, err
 	if err := g.Wait(); err != nil {
 		return 0, err
 	}
+	sums, stills := make([]float64, len(f.sources)), make([]float64, len(f.sources))
+	counts := make([]float64, len(f.sources))
 	for i, x := range examples {
 		sums[x.source] += losses[i]
+		stills[x.source] += still[i]
 		counts[x.source]++
 	}
 	var logs, n float64
 	for i, c := range counts {
 		if c > 0 {
-			logs += math.Log(sums[i]/c + 1e-9)
+			// A history that hardly moved while it was held back tells little:
+			// the hundredth keeps it from deciding.
+			logs += math.Log((sums[i]/c + 0.01) / (stills[i]/c + 0.01))
 			n++
 		}
 	}

@@ -217,3 +217,19 @@ func (e *engine) loss(out []float32, i int) float32 {
 	b := e.batch
 	return newLoss[float32](1).forward(out[i*outputs:(i+1)*outputs], b.base[i*bases:(i+1)*bases], b.truth[i*targets:(i+1)*targets], b.weight[i:i+1])
 }
+
+// unchanged is the loss of forecasting the level for example i, with
+// certainty.
+func (e *engine) unchanged(i int) float32 {
+	var sum, n float32
+	for _, z := range e.batch.truth[i*targets : i*targets+forecast.Horizon] {
+		if z == z {
+			sum += max(z, -z) / 2
+			n++
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return e.batch.weight[i] * sum / n
+}
