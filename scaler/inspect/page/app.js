@@ -156,7 +156,7 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("input, select, textarea");
   if (event.key === "/" && !typing && !$("list").hidden) {
     event.preventDefault();
-    list.filterField.focus();
+    list.filterField.select();
   } else if (event.key === "Escape" && !typing && target()) {
     location.hash = "#/";
   }

@@ -36,7 +36,7 @@ export class Detail {
     this.triggers = el("section", { class: "triggers", "aria-label": "Decisions" });
     host.append(
       el("nav", { "aria-label": "Breadcrumb" }, el("a", { href: "#/", class: "back" }, "Workloads")),
-      el("header", { class: "headline" }, el("h1", { tabindex: -1 }, this.space, this.name), el("div", {}, this.badge, this.old)),
+      el("header", { class: "headline" }, el("h1", { tabindex: -1 }, this.space, this.name), el("div", {}, this.badge, " ", this.old)),
       this.sentence, this.error,
       el("dl", { class: "stats" }, this.stat("observed", "Observed"), this.stat("predicted", "Predicted peak"), this.stat("replicas", "Replicas asked for"), this.stat("target", "One pod carries")),
       this.fan.node,

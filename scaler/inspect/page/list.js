@@ -191,7 +191,7 @@ class Row {
     for (const key of ["observed", "predicted", "replicas"]) this.cells[key].append(el("span", {}), el("small", {}));
     this.badge = el("span", {});
     this.old = el("span", { class: "badge warn", hidden: true });
-    this.cells.state.append(this.badge, this.old);
+    this.cells.state.append(this.badge, " ", this.old);
     this.node = el("tr", { onclick: (e) => e.target.closest("a") || this.link.click() }, Object.values(this.cells));
   }
 
