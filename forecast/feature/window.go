@@ -235,6 +235,9 @@ func (c *Cutter) summarise(out []float32) {
 
 const binSteps = forecast.Horizon / Bins
 
+// sizeInput is the place of the one summary that knows how large rates are.
+const sizeInput = 31
+
 // average is the mean of the known values in bin b of v.
 func average(v []float64, b int) float64 {
 	sum, n := 0.0, 0
