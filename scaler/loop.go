@@ -31,8 +31,10 @@ const (
 
 // Options are what a [Loop] is made of.
 type Options struct {
-	// Open gives the sources; required.
-	Open OpenSource
+	// Open gives the sources; required. Preset is the name of the default one,
+	// if it is a preset: a trigger that names it shares it.
+	Open   OpenSource
+	Preset string
 	// Model is the network in use, asked once a minute; nil means none, ever.
 	Model func() Model
 	// Baseline forecasts where the network cannot; nil is legal.
@@ -210,6 +212,14 @@ func (l *Loop) observe(ctx context.Context, now time.Time, onlyNew bool) error {
 	return errors.Join(errs...)
 }
 
+// load is where a trigger's load is read from.
+func (l *Loop) load(t Trigger) LoadSpec {
+	if t.Load.Preset == l.o.Preset && t.Load.Query == "" {
+		return LoadSpec{}
+	}
+	return t.Load
+}
+
 // report logs what a source fails with, when it begins and when it ends.
 func (l *Loop) report(spec LoadSpec, before, now error) {
 	switch {
@@ -235,10 +245,11 @@ func (l *Loop) forget(now time.Time) {
 	})
 	named := map[LoadSpec]map[forecast.Workload]bool{{}: {}}
 	for _, r := range l.triggers {
-		if named[r.Load] == nil {
-			named[r.Load] = map[forecast.Workload]bool{}
+		spec := l.load(r.Trigger)
+		if named[spec] == nil {
+			named[spec] = map[forecast.Workload]bool{}
 		}
-		named[r.Load][r.Workload] = true
+		named[spec][r.Workload] = true
 	}
 	for spec, f := range l.feeds {
 		if named[spec] == nil {

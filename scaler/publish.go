@@ -38,17 +38,18 @@ func (l *Loop) register(t Trigger, now time.Time) error {
 	if len(l.triggers) >= maxTriggers {
 		return status.Errorf(codes.ResourceExhausted, "there are %d triggers already, which is the most", maxTriggers)
 	}
-	f, ok := l.feeds[t.Load]
+	spec := l.load(t)
+	f, ok := l.feeds[spec]
 	if !ok {
 		if len(l.feeds) >= maxFeeds {
 			return status.Errorf(codes.ResourceExhausted, "there are %d sources already, which is the most; use a preset in place of a query", maxFeeds)
 		}
-		source, err := l.o.Open(t.Load)
+		source, err := l.o.Open(spec)
 		if err != nil {
-			return status.Errorf(codes.InvalidArgument, "open %s: %v", t.Load, err)
+			return status.Errorf(codes.InvalidArgument, "open %s: %v", spec, err)
 		}
-		f = newFeed(t.Load, source)
-		l.feeds[t.Load] = f
+		f = newFeed(spec, source)
+		l.feeds[spec] = f
 	}
 	r := &registration{Trigger: t}
 	r.asked.Store(now.UnixNano())
@@ -84,7 +85,7 @@ func (l *Loop) publish() {
 	triggers := map[*track][]*registration{}
 	named := map[forecast.Workload]bool{}
 	for _, r := range l.triggers {
-		t := l.feeds[r.Load].tracks[r.Workload]
+		t := l.feeds[l.load(r.Trigger)].tracks[r.Workload]
 		triggers[t] = append(triggers[t], r)
 		named[r.Workload] = true
 	}

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -24,8 +25,10 @@ type TLSFiles struct {
 // Config gives a TLS configuration that follows the files: they are read again
 // at each handshake, of which KEDA makes one a connection, so a certificate
 // that was renewed serves from the next connection on. Files that cannot be
-// used at that moment leave the last good ones serving, with a warning to log.
+// used at that moment leave the last good ones serving, with a warning to log,
+// which may be nil.
 func (f TLSFiles) Config(log *slog.Logger) (*tls.Config, error) {
+	log = cmp.Or(log, slog.New(slog.DiscardHandler))
 	first, err := f.read()
 	if err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
@@ -74,6 +73,14 @@ func (p *prometheusFlags) check(fs *pflag.FlagSet) error {
 	return errors.Join(errs...)
 }
 
+// name is the preset to read, empty with a query.
+func (p *prometheusFlags) name() string {
+	if p.bulk.Query != "" {
+		return ""
+	}
+	return p.preset
+}
+
 // source is what the flags say to read of every workload.
 func (p *prometheusFlags) source(c *prom.Client) (*prom.Source, error) {
 	if p.bulk.Query != "" {
@@ -114,12 +121,4 @@ func pairs(flag string, list []string, errs []error) (map[string]string, []error
 		m[name] = value
 	}
 	return m, errs
-}
-
-// positive is an error naming the flag if d is not above zero.
-func positive(flag string, d time.Duration) error {
-	if d > 0 {
-		return nil
-	}
-	return fmt.Errorf("--%s %v: want a duration above 0", flag, d)
 }

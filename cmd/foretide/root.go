@@ -37,6 +37,7 @@ func newRoot(a *app) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
+		newServeCommand(a),
 		newVersionCommand(a),
 	)
 	root.SetOut(a.stdout)
