@@ -103,9 +103,8 @@ func TestProducts(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			for m := 1; m <= 14; m++ {
 				for _, n := range []int{1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 80, 129} {
-					for _, k := range []int{1, 2, 3, 64} {
-						verify(t, p, m, n, k, 0)
-						verify(t, p, m, n, k, 3)
+					for _, k := range []int{1, 2, 3, 33} {
+						verify(t, p, m, n, k, m%2*3)
 					}
 				}
 			}

@@ -4,7 +4,7 @@ package kernel
 
 import "gonum.org/v1/gonum/blas"
 
-// accelerated tells that no assembly is built in.
+// accelerated is false: no assembly is built in.
 func accelerated() bool { return false }
 
 func gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
