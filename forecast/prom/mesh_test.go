@@ -17,7 +17,7 @@ import (
 
 const (
 	tick    = 15 * time.Second // between two scrapes, as the samples are stamped
-	minutes = 20
+	minutes = 14
 	ticks   = minutes * 4
 )
 
@@ -99,7 +99,7 @@ func TestPresets(t *testing.T) {
 	delete(db.Labels, "deployment")
 	db.Labels["statefulset"] = "db"
 
-	server := promtest.Start(t, promtest.Options{ScrapeInterval: 250 * time.Millisecond, Targets: s.targets})
+	server := promtest.Start(t, promtest.Options{ScrapeInterval: 400 * time.Millisecond, Targets: s.targets})
 	for deadline := time.Now().Add(2 * time.Minute); s.playing.Load() > 0; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d pods are still playing", s.playing.Load())
