@@ -79,8 +79,16 @@ func accepts(r *http.Request, encoding string) bool {
 // than any chart or reader can tell apart, and null where nothing is known.
 type rates []float64
 
-func (s rates) MarshalJSON() ([]byte, error) {
-	b := make([]byte, 0, 8*len(s)+2)
+func (s rates) MarshalJSON() ([]byte, error) { return encode(s, 6), nil }
+
+// shape is rates to be drawn small: three significant digits, as hundreds of
+// them are sent at each refresh of a page.
+type shape []float64
+
+func (s shape) MarshalJSON() ([]byte, error) { return encode(s, 3), nil }
+
+func encode(s []float64, digits int) []byte {
+	b := make([]byte, 0, (digits+2)*len(s)+2)
 	b = append(b, '[')
 	for i, v := range s {
 		if i > 0 {
@@ -89,10 +97,10 @@ func (s rates) MarshalJSON() ([]byte, error) {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			b = append(b, "null"...)
 		} else {
-			b = strconv.AppendFloat(b, v, 'g', 6, 64)
+			b = strconv.AppendFloat(b, v, 'g', digits, 64)
 		}
 	}
-	return append(b, ']'), nil
+	return append(b, ']')
 }
 
 // finite is v for JSON, null where it is not known.

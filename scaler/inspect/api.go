@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -38,7 +39,7 @@ func (h *handler) workloads(w http.ResponseWriter, r *http.Request) {
 	}
 	v := overview{moment: h.moment(snap, now), Workloads: make([]glance, 0, len(snap.Workloads))}
 	from := snap.At.Add(-time.Duration(minutes) * time.Minute)
-	for _, s := range snap.Workloads {
+	for _, s := range workloadsOf(snap) {
 		g := glanceOf(s, now)
 		if minutes > 0 {
 			g.Spark = sparkOf(s, from)
@@ -81,23 +82,33 @@ func (h *handler) workload(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, http.StatusServiceUnavailable, "%s", noSnapshot)
 		return
 	}
-	s := find(snap, want)
-	if s == nil {
-		h.fail(w, r, http.StatusNotFound, "workload %q: want one of the %d that /api/v1/workloads lists", want, len(snap.Workloads))
+	all := workloadsOf(snap)
+	i := slices.IndexFunc(all, func(s *scaler.WorkloadState) bool { return s.Workload == want })
+	if i < 0 {
+		h.fail(w, r, http.StatusNotFound, "workload %q: want one of the %d that /api/v1/workloads lists", want, len(all))
 		return
 	}
 	from := snap.At.Add(-time.Duration(hours) * time.Hour)
-	h.answer(w, r, http.StatusOK, detailOf(h.moment(snap, now), s, from))
+	h.answer(w, r, http.StatusOK, detailOf(h.moment(snap, now), all[i], from))
 }
 
-// find looks from the first to the last, as the order of a snapshot is made
-// for people, and a hundred comparisons cost nothing beside the answer.
-func find(snap *scaler.Snapshot, want forecast.Workload) *scaler.WorkloadState {
-	i := slices.IndexFunc(snap.Workloads, func(s *scaler.WorkloadState) bool { return s.Workload == want })
-	if i < 0 {
-		return nil
+// workloadsOf is a snapshot's workloads, each once. Triggers that read one
+// workload's load from several sources have a state for each, one after the
+// other: the first, which knows most, stands for it with the decisions of all.
+func workloadsOf(snap *scaler.Snapshot) []*scaler.WorkloadState {
+	var out []*scaler.WorkloadState
+	for _, s := range snap.Workloads {
+		last := len(out) - 1
+		if last < 0 || out[last].Workload != s.Workload {
+			out = append(out, s)
+			continue
+		}
+		both := *out[last]
+		both.Decisions = slices.Concat(both.Decisions, s.Decisions)
+		both.Err = cmp.Or(both.Err, s.Err)
+		out[last] = &both
 	}
-	return snap.Workloads[i]
+	return out
 }
 
 func (h *handler) model(w http.ResponseWriter, r *http.Request) {

@@ -57,7 +57,7 @@ func plain() *scaler.Snapshot {
 		return &scaler.WorkloadState{
 			Workload:  w,
 			History:   forecast.Series{Start: origin.Add(-3 * forecast.Step), Values: []float64{20, math.NaN(), 1.0 / 3, 21.5}},
-			Decisions: []scaler.TriggerDecision{{ScaledObject: forecast.Workload{Namespace: "shop", Name: name + "-so"}, Decision: d}},
+			Decisions: []scaler.TriggerDecision{{ScaledObject: forecast.Workload{Namespace: "shop", Name: name + "-so"}, Metric: "foretide-shop-" + name + "-5eed", Decision: d}},
 			Past: []scaler.Past{
 				{At: origin.Add(-2 * forecast.Step), Quantiles: flat(25), Replicas: 3},
 				{At: origin.Add(-forecast.Step), Quantiles: flat(25), Replicas: 3},
@@ -69,7 +69,7 @@ func plain() *scaler.Snapshot {
 	return &scaler.Snapshot{
 		At:     at,
 		Model:  scaler.ModelStatus{Version: "v7", Loaded: at.Add(-time.Hour), Trained: at.Add(-2 * time.Hour)},
-		Source: scaler.SourceStatus{Answered: at.Add(-time.Second)},
+		Source: scaler.SourceStatus{Answered: at.Add(-time.Second), Since: at.Add(-24 * time.Hour), Filled: true},
 		Workloads: []*scaler.WorkloadState{
 			known("cart", replica.Max),
 			known("pay", replica.ForecastOnly),
@@ -183,6 +183,43 @@ func TestNames(t *testing.T) {
 		if err := json.Unmarshal(got.Body.Bytes(), &body); err != nil || got.Code != 200 || body.Workload != w {
 			t.Errorf("GET %s: %d %s, want workload %+v", path, got.Code, got.Body, w)
 		}
+	}
+}
+
+// TestSources shows a workload once whose triggers read its load from two
+// sources, with the decisions of both.
+func TestSources(t *testing.T) {
+	snap := plain()
+	second := *snap.Workloads[0]
+	second.Decisions = []scaler.TriggerDecision{second.Decisions[0]}
+	second.Decisions[0].ScaledObject.Name = "other"
+	second.Err = "no answer for a third"
+	snap.Workloads = append(snap.Workloads[:1:1], append([]*scaler.WorkloadState{&second}, snap.Workloads[1:]...)...)
+	h := handlerOf(snap)
+	var list struct {
+		Workloads []struct {
+			Name, State string
+			Triggers    int
+			Error       *string
+		}
+	}
+	if err := json.Unmarshal(ask(h, "GET", "/api/v1/workloads").Body.Bytes(), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Workloads) != 3 || list.Workloads[0].Triggers != 2 || list.Workloads[0].State != "network" || list.Workloads[0].Error == nil {
+		t.Errorf("list %+v, want 3 workloads, the first with 2 triggers and an error beside them", list.Workloads)
+	}
+	var one struct {
+		Decisions []struct{ ScaledObject forecast.Workload }
+	}
+	if err := json.Unmarshal(ask(h, "GET", "/api/v1/workloads/shop/cart").Body.Bytes(), &one); err != nil {
+		t.Fatal(err)
+	}
+	if len(one.Decisions) != 2 || one.Decisions[1].ScaledObject.Name != "other" {
+		t.Errorf("decisions %+v, want those of both sources", one.Decisions)
+	}
+	if len(snap.Workloads[0].Decisions) != 1 {
+		t.Error("the snapshot was changed")
 	}
 }
 

@@ -19,8 +19,8 @@ type detail struct {
 }
 
 type seriesView struct {
-	Start  time.Time `json:"start"`
-	Values rates     `json:"values"`
+	Start  *time.Time `json:"start"`
+	Values rates      `json:"values"`
 }
 
 type forecastView struct {
@@ -53,6 +53,7 @@ type past struct {
 
 type decisionView struct {
 	ScaledObject    *forecast.Workload `json:"scaledObject"`
+	Metric          *string            `json:"metric"`
 	At              time.Time          `json:"at"`
 	Policy          policyView         `json:"policy"`
 	Observed        *float64           `json:"observed"`
@@ -86,7 +87,7 @@ func detailOf(m moment, s *scaler.WorkloadState, from time.Time) detail {
 		moment:    m,
 		Levels:    forecast.Levels(),
 		Workload:  glanceOf(s, m.Now),
-		History:   seriesView{Start: h.Start.UTC(), Values: h.Values},
+		History:   seriesView{Start: stamp(h.Start), Values: h.Values},
 		Past:      pastOf(s, from),
 		Decisions: []decisionView{},
 	}
@@ -102,6 +103,7 @@ func detailOf(m moment, s *scaler.WorkloadState, from time.Time) detail {
 func decisionOf(d scaler.TriggerDecision) decisionView {
 	v := decisionView{
 		ScaledObject: given(d.ScaledObject),
+		Metric:       given(d.Metric),
 		At:           d.At.UTC(),
 		Policy: policyView{
 			Quantile:            d.Policy.Quantile,

@@ -39,13 +39,13 @@ func TestPage(t *testing.T) {
 			return read[string](b, rows+`.find(r => r.querySelector("a").textContent === "`+name+`").innerText.replace(/\s+/g, " ")`)
 		}
 		for name, want := range map[string]string{
-			"checkout":        "checkout shop 157/s 186/s p95 in 6 min 16 forecast network",
-			"payments":        "payments shop 77.7/s 79.6/s p95 in 6 min 10 mode network",
-			"recommendations": "recommendations shop 901/s 1.01k/s p95 in 6 min 41 forecast baseline",
+			"checkout":        "checkout shop 157/s 186/s p95, next 5 min 16 forecast network",
+			"payments":        "payments shop 77.7/s 79.6/s p95, next 5 min 10 mode network",
+			"recommendations": "recommendations shop 901/s 1.01k/s p95, next 5 min 41 forecast baseline",
 			"thumbnails":      "thumbnails batch 0.68/s – 2 observed observed only",
-			"exports":         "exports batch 5.13/s 6.21/s p95 in 6 min – forecast network",
+			"exports":         "exports batch 5.13/s 6.21/s p95, next 5 min – forecast network",
 			"mailer":          "mailer batch 0/s – – – no answer 17 h old",
-			"search":          "search shop 377/s 505/s p95 in 6 min 17 forecast network 19 min old",
+			"search":          "search shop 377/s 505/s p95, next 5 min 17 forecast network 19 min old",
 		} {
 			if got := cells(name); got != want {
 				t.Errorf("row of %s: %q, want %q", name, got, want)

@@ -38,6 +38,9 @@ type sourceView struct {
 	Answered         *time.Time `json:"answered"`
 	StalenessSeconds *float64   `json:"stalenessSeconds"`
 	Error            *string    `json:"error"`
+	Since            *time.Time `json:"since"`
+	Filled           bool       `json:"filled"`
+	LeftOut          int        `json:"leftOut"`
 }
 
 // glance is a workload in one line: its first decision.
@@ -50,6 +53,7 @@ type glance struct {
 	StalenessSeconds *float64   `json:"stalenessSeconds"`
 	Predicted        *float64   `json:"predicted"`
 	Quantile         *float64   `json:"quantile"`
+	LeadTimeSeconds  *float64   `json:"leadTimeSeconds"`
 	WindowSteps      *int       `json:"windowSteps"`
 	Value            *float64   `json:"value"`
 	Planned          *float64   `json:"planned"`
@@ -68,16 +72,16 @@ type glance struct {
 
 // spark is enough for a small chart of a workload.
 type spark struct {
-	Start    time.Time   `json:"start"`
-	Observed rates       `json:"observed"`
+	Start    *time.Time  `json:"start"`
+	Observed shape       `json:"observed"`
 	Forecast *sparkAhead `json:"forecast"`
 }
 
 type sparkAhead struct {
 	Start  time.Time `json:"start"`
-	Low    rates     `json:"low"`
-	Median rates     `json:"median"`
-	High   rates     `json:"high"`
+	Low    shape     `json:"low"`
+	Median shape     `json:"median"`
+	High   shape     `json:"high"`
 }
 
 // stateError is the state of a workload without a decision; the other states
@@ -102,6 +106,9 @@ func (h *handler) moment(snap *scaler.Snapshot, now time.Time) moment {
 			Answered:         stamp(snap.Source.Answered),
 			StalenessSeconds: age(now, snap.Source.Answered),
 			Error:            given(snap.Source.Err),
+			Since:            stamp(snap.Source.Since),
+			Filled:           snap.Source.Filled,
+			LeftOut:          snap.Source.LeftOut,
 		},
 	}
 }
@@ -122,6 +129,7 @@ func glanceOf(s *scaler.WorkloadState, now time.Time) glance {
 		g.Observed, observedAt = finite(d.Observed), d.ObservedAt
 		g.Predicted = finite(d.Predicted)
 		g.Quantile = given(d.Policy.Quantile)
+		g.LeadTimeSeconds = given(d.Policy.LeadTime.Seconds())
 		g.WindowSteps = given(d.Window)
 		g.Value, g.Planned = finite(d.Value), finite(d.Planned)
 		if d.Policy.TargetPerPod > 0 {
@@ -142,7 +150,7 @@ func glanceOf(s *scaler.WorkloadState, now time.Time) glance {
 
 func sparkOf(s *scaler.WorkloadState, from time.Time) *spark {
 	h := s.History.Between(from, s.History.End())
-	v := &spark{Start: h.Start.UTC(), Observed: h.Values}
+	v := &spark{Start: stamp(h.Start), Observed: h.Values}
 	if f := forecastOf(s); f != nil {
 		a := &sparkAhead{Start: f.Time(1).UTC()}
 		for _, q := range f.Steps {

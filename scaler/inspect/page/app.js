@@ -111,9 +111,12 @@ function header(answer) {
   text($("clock"), f.day(now) + ", " + f.seconds(now));
   $("clock").dateTime = answer.now;
   $("clock").title = f.long(now);
-  chip($("source"), answer.source.error ? "bad" : "good", "Metrics",
-    answer.source.error ? "not answering" : f.span(answer.source.stalenessSeconds) + " ago",
-    answer.source.error ?? "When the metrics store last answered");
+  const { source } = answer;
+  chip($("source"), source.error ? "bad" : source.leftOut ? "warn" : "good", "Metrics",
+    source.error ? "not answering" : source.leftOut ? f.count(source.leftOut) + " workloads left out" : f.span(source.stalenessSeconds) + " ago",
+    [source.error ?? "The metrics store answered " + f.span(source.stalenessSeconds) + " ago",
+      source.leftOut && "There are more workloads than Foretide looks at: name the ones that matter in ScaledObjects",
+      source.since && "The history reaches back to " + f.long(new Date(source.since)) + (source.filled ? "" : " and is still being read")].filter(Boolean).join(". "));
   const { version, ageSeconds, error } = answer.model;
   chip($("model"), error ? "warn" : version ? "good" : "warn", "Model",
     version ? short(version) + (ageSeconds === null ? "" : ", " + f.span(ageSeconds) + " old") : "none",

@@ -63,7 +63,7 @@ export class Detail {
     attribute(this.sentence, "data-state", w.state);
     const put = (key, main, minor) => [main, minor].forEach((v, i) => text(this.stats[key][i], v));
     put("observed", f.perSecond(w.observed), w.stalenessSeconds === null ? "" : f.span(w.stalenessSeconds) + " ago");
-    put("predicted", f.perSecond(w.predicted), w.predicted === null ? "no forecast" : f.level(w.quantile) + ", next " + f.span(w.windowSteps * answer.stepSeconds));
+    put("predicted", f.perSecond(w.predicted), w.predicted === null ? "no forecast" : f.level(w.quantile) + ", next " + f.span(w.leadTimeSeconds));
     put("replicas", f.count(w.replicas), w.plannedReplicas !== w.replicas ? "would be " + f.count(w.plannedReplicas) : w.binding ? "decided by " + (f.bindings[w.binding] ?? w.binding) : "");
     put("target", f.setting(w.targetPerPod), w.mode === null ? "" : "mode " + w.mode);
     this.fan.update(fan(answer, this.hours));
@@ -102,7 +102,8 @@ function facts(d, answer) {
     ["Active above", f.setting(d.policy.activationThreshold)],
     ["Forecaster", answer.forecast && d.rung !== "observed" ? answer.forecast.by : null],
     ["Model", d.model],
+    ["Metric", d.metric],
     ["Why not better", d.why],
-    ["Decided at", f.long(new Date(d.at))],
+    ["Decided at", f.day(new Date(d.at)) + ", " + f.seconds(new Date(d.at))],
   ];
 }

@@ -21,7 +21,7 @@ const most = (values) => values.reduce((a, b) => (b > a ? b : a), 0);
 
 // observed is the history as points of time and rate.
 function observed({ history, stepSeconds }) {
-  const start = millis(history.start);
+  const start = millis(history.start ?? 0);
   return history.values.map((v, i) => [start + 1000 * stepSeconds * i, v]);
 }
 

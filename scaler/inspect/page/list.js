@@ -191,7 +191,8 @@ class Row {
     for (const key of ["observed", "predicted", "replicas"]) this.cells[key].append(el("span", {}), el("small", {}));
     this.badge = el("span", {});
     this.old = el("span", { class: "badge warn", hidden: true });
-    this.cells.state.append(this.badge, " ", this.old);
+    this.fails = el("span", { class: "badge error", hidden: true }, "trigger fails");
+    this.cells.state.append(this.badge, " ", this.old, " ", this.fails);
     this.node = el("tr", { onclick: (e) => e.target.closest("a") || this.link.click() }, Object.values(this.cells));
   }
 
@@ -204,12 +205,13 @@ class Row {
     attribute(this.node, "title", w.error ?? w.sentence);
     if (w.spark) this.spark.update(w.spark, 180, stepSeconds);
     pair(observed, f.perSecond(w.observed), "");
-    pair(predicted, f.perSecond(w.predicted), w.predicted === null ? "" : f.level(w.quantile) + " in " + f.span(w.windowSteps * stepSeconds));
+    pair(predicted, f.perSecond(w.predicted), w.predicted === null ? "" : f.level(w.quantile) + ", next " + f.span(w.leadTimeSeconds));
     pair(replicas, f.count(w.replicas), w.plannedReplicas !== w.replicas ? "would be " + f.count(w.plannedReplicas) : "");
     replicas.title = w.replicas === null && w.state !== "error" ? "No ScaledObject names a target per pod" : "";
     text(binding, w.binding === null ? f.none : f.bindings[w.binding] ?? w.binding);
     attribute(binding, "data-binding", w.binding);
     badge(this.badge, w);
+    this.fails.hidden = w.error === null || w.state === "error";
     this.old.hidden = !w.stale;
     text(this.old, w.stalenessSeconds === null ? "no load known" : f.span(w.stalenessSeconds) + " old");
   }

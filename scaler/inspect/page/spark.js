@@ -14,12 +14,12 @@ export class Spark {
 
   // update draws minutes of history up to the forecast's end.
   update(spark, minutes, stepSeconds) {
-    const key = spark && spark.start + spark.observed.length + (spark.forecast?.start ?? "") + spark.observed.at(-1);
+    const key = spark.start + spark.observed.length + (spark.forecast?.start ?? "") + spark.observed.at(-1);
     if (key === this.key) return;
     this.key = key;
     const step = 1000 * stepSeconds;
     const ahead = spark.forecast;
-    const begin = Date.parse(spark.start);
+    const begin = Date.parse(spark.start ?? 0);
     const end = ahead ? Date.parse(ahead.start) + step * ahead.median.length : begin + step * spark.observed.length;
     const from = end - 60000 * minutes - (ahead ? step * ahead.median.length : 0);
     let top = 0, low = Infinity;
