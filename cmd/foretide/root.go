@@ -37,6 +37,7 @@ func newRoot(a *app) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
+		newBacktestCommand(a),
 		newServeCommand(a),
 		newVersionCommand(a),
 	)

@@ -11,7 +11,7 @@ import (
 
 const (
 	// samples is about how many past origins the errors are learned from.
-	samples = 1000
+	samples = 600
 	// enough is the number of errors from which on nothing else is asked.
 	enough = 30
 )

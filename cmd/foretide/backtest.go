@@ -1,0 +1,325 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/accuracy"
+	"github.com/foretide/foretide/forecast/backtest"
+	"github.com/foretide/foretide/forecast/baseline"
+	"github.com/foretide/foretide/forecast/lstm"
+	"github.com/foretide/foretide/forecast/registry"
+	"github.com/foretide/foretide/forecast/trace"
+)
+
+// backtestFlags are what a backtest is asked for.
+type backtestFlags struct {
+	traces, store, model, origins, forecaster, forecasts, peaks string
+}
+
+// backtestReport is what a backtest found.
+type backtestReport struct {
+	// Model is the version of the weights, left out for a baseline.
+	Model string `json:"model,omitempty"`
+	// Results has the forecaster that was asked for first, and after it the
+	// baselines on the same origins.
+	Results []backtest.Result `json:"results"`
+	// LeftOut are the series that had no origins to choose, and why.
+	LeftOut []backtest.Dropped `json:"left_out,omitempty"`
+}
+
+func newBacktestCommand(a *app) *cobra.Command {
+	var f backtestFlags
+	c := &cobra.Command{
+		Use:   "backtest",
+		Short: "Forecast recorded traffic as if it were now, and score it",
+		Long: "Forecast recorded series from one origin after the other, each time from what was known\n" +
+			"then, and score the forecasts against what came. Every figure is a ratio to the seasonal\n" +
+			"naive forecast of one day on the same series, then the geometric mean over the series:\n" +
+			"below 1 is better than it. The baselines stand beside for comparison.\n\n" +
+			"Without --origins there is one origin an hour over the last 30 % of each series.",
+		Example: "  foretide backtest --traces ./traces --store file:///var/lib/foretide\n" +
+			"  foretide backtest --traces ./traces --store s3://models?region=eu-west-1 --forecasts forecasts.csv.gz --peaks peaks.csv\n" +
+			"  foretide backtest --traces ./traces --forecaster holt-winters --output json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.backtest(c.Context(), f)
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.traces, "traces", "", "folder of recorded series: CSV files, plain or gzipped, with the header timestamp,value")
+	fs.StringVar(&f.store, "store", "", "URL of the store with the model, such as file:///var/lib/foretide")
+	fs.StringVar(&f.model, "model", "", "version of the model; the champion if left out")
+	fs.StringVar(&f.origins, "origins", "", "CSV file of the origins to forecast from, with the columns series and origin_unix")
+	fs.StringVar(&f.forecasts, "forecasts", "", "write all forecasts to this CSV file, gzipped if it ends in .gz")
+	fs.StringVar(&f.peaks, "peaks", "", "write the 0.95 quantile of the largest rate of the next 5 and 15 minutes to this CSV file")
+	names := []string{lstm.Name}
+	for _, b := range baseline.All() {
+		names = append(names, b.Name())
+	}
+	fs.Var(newChoice(&f.forecaster, names[0], names[1:]...), "forecaster", "what to backtest: "+orList(names)+"; only the first needs a store")
+	return c
+}
+
+func orList(words []string) string {
+	out := words[0]
+	for i, w := range words[1:] {
+		if i == len(words)-2 {
+			out += " or " + w
+		} else {
+			out += ", " + w
+		}
+	}
+	return out
+}
+
+// check finds what is wrong with the flags before any work is done.
+func (f backtestFlags) check() error {
+	var wrong []error
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if f.traces == "" {
+		bad("--traces: want the folder of the recorded series")
+	} else if info, err := os.Stat(f.traces); err != nil {
+		bad("--traces %q: %w", f.traces, errors.Unwrap(err))
+	} else if !info.IsDir() {
+		bad("--traces %q: want a folder", f.traces)
+	}
+	network := f.forecaster == lstm.Name
+	switch {
+	case network && f.store == "":
+		bad("--store: want the URL of the store with the model, or a baseline in --forecaster")
+	case !network && f.store != "":
+		bad("--store %q: want none with --forecaster %s", f.store, f.forecaster)
+	}
+	if !network && f.model != "" {
+		bad("--model %q: want none with --forecaster %s", f.model, f.forecaster)
+	}
+	if f.origins != "" {
+		if info, err := os.Stat(f.origins); err != nil {
+			bad("--origins %q: %w", f.origins, errors.Unwrap(err))
+		} else if info.IsDir() {
+			bad("--origins %q: want a file", f.origins)
+		}
+	}
+	for _, out := range []struct{ flag, path string }{{"--forecasts", f.forecasts}, {"--peaks", f.peaks}} {
+		if out.path == "" {
+			continue
+		}
+		if info, err := os.Stat(filepath.Dir(out.path)); err != nil {
+			bad("%s %q: its folder: %w", out.flag, out.path, errors.Unwrap(err))
+		} else if !info.IsDir() {
+			bad("%s %q: want a file in a folder", out.flag, out.path)
+		} else if info, err := os.Stat(out.path); err == nil && info.IsDir() {
+			bad("%s %q: want a file, not a folder", out.flag, out.path)
+		}
+	}
+	if f.forecasts != "" && f.forecasts == f.peaks {
+		bad("--peaks %q: want another file than --forecasts", f.peaks)
+	}
+	return usage(wrong...)
+}
+
+func (a *app) backtest(ctx context.Context, f backtestFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	var report backtestReport
+	var asked forecast.Forecaster
+	for _, b := range baseline.All() {
+		if b.Name() == f.forecaster {
+			asked = b
+		}
+	}
+	if asked == nil {
+		model, version, err := loadModel(ctx, f.store, f.model)
+		if err != nil {
+			return err
+		}
+		asked, report.Model = model, version
+	}
+	plans, leftOut, err := a.backtestPlans(f)
+	if err != nil {
+		return err
+	}
+	report.LeftOut = leftOut
+	out, err := createForecastFiles(f.forecasts, f.peaks)
+	if err != nil {
+		return err
+	}
+	defer out.discard()
+
+	forecasters := []forecast.Forecaster{asked}
+	for _, b := range baseline.All() {
+		// The reference itself would only show 1.
+		if b.Name() != f.forecaster && b.Name() != baseline.SeasonalNaiveDay().Name() {
+			forecasters = append(forecasters, b)
+		}
+	}
+	total := 0
+	for _, p := range plans {
+		total += len(p.Origins)
+	}
+	for i, by := range forecasters {
+		step, stop := a.progress(ctx, by.Name(), total)
+		result, err := backtest.Run(ctx, plans, by, backtest.Options{
+			Calls: runtime.GOMAXPROCS(0),
+			OnForecast: func(_ forecast.Series, fc forecast.Forecast) error {
+				step()
+				if i > 0 {
+					return nil
+				}
+				return out.add(fc)
+			},
+		})
+		stop()
+		if err != nil {
+			return err
+		}
+		report.Results = append(report.Results, result)
+		if i == 0 {
+			if err := out.commit(); err != nil {
+				return err
+			}
+		}
+	}
+	return a.result(report, report.text)
+}
+
+// loadModel takes a version, the champion where none is named, from the store.
+func loadModel(ctx context.Context, store, version string) (*lstm.Model, string, error) {
+	r, err := registry.Open(ctx, store)
+	if err != nil {
+		return nil, "", usage(fmt.Errorf("--store: %w", err))
+	}
+	defer r.Close() // read from only
+	named := version != ""
+	if !named {
+		champion, err := r.Champion(ctx)
+		if errors.Is(err, registry.ErrNoChampion) {
+			return nil, "", withHint(err, "Train one with 'foretide train', or name a version with --model.")
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		version = champion.Version
+	}
+	_, weights, err := r.Get(ctx, version)
+	if errors.Is(err, registry.ErrNotFound) && named {
+		return nil, "", usage(fmt.Errorf("--model %q: %w", version, err))
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	model, err := lstm.Decode(bytes.NewReader(weights))
+	if err != nil {
+		return nil, "", fmt.Errorf("load model %q: %w", version, err)
+	}
+	return model, version, nil
+}
+
+// backtestPlans reads the series and finds what to forecast of them.
+func (a *app) backtestPlans(f backtestFlags) (plans []backtest.Plan, leftOut []backtest.Dropped, err error) {
+	histories, err := trace.ReadDir(f.traces)
+	skipped := (*trace.SkippedError)(nil)
+	if errors.As(err, &skipped) {
+		for _, file := range skipped.Files {
+			a.log.Warn("file left out", "file", file.Path, "reason", file.Err)
+		}
+	} else if err != nil {
+		return nil, nil, err
+	}
+	if f.origins == "" {
+		for _, h := range histories {
+			p, err := backtest.Choose(h)
+			if err != nil {
+				leftOut = append(leftOut, backtest.Dropped{Series: h.Workload.String(), Why: err.Error()})
+				continue
+			}
+			plans = append(plans, p)
+		}
+		if len(plans) == 0 {
+			return nil, nil, fmt.Errorf("choose origins in %q: none of %d series can be scored, the first as: %s", f.traces, len(histories), leftOut[0].Why)
+		}
+		return plans, leftOut, nil
+	}
+	file, err := os.Open(f.origins)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close() // read from only
+	origins, err := backtest.ReadOrigins(file)
+	if err == nil {
+		plans, err = origins.Plans(histories)
+	}
+	if err != nil {
+		return nil, nil, usage(fmt.Errorf("--origins %q: %w", f.origins, err))
+	}
+	return plans, nil, nil
+}
+
+// text prints a table for each range of horizons, and one for the peaks.
+func (r backtestReport) text(w io.Writer) error {
+	first := r.Results[0]
+	name := first.Forecaster
+	if r.Model != "" {
+		name += " " + r.Model
+	}
+	fmt.Fprintf(w, "%s: %d series, %d forecasts\n", name, len(first.Series), first.Forecasts)
+	fmt.Fprintf(w, "Errors are ratios to the seasonal naive forecast of one day: below 1 is better than it.\n\n")
+
+	header := []string{"MINUTES AHEAD", "FORECASTER", "MASE", "CRPS"}
+	for _, c := range first.Overall.Horizons[0].Coverage {
+		header = append(header, fmt.Sprintf("BELOW q%.0f", 100*c.Level))
+	}
+	var rows [][]string
+	for b, bucket := range accuracy.Buckets() {
+		for i, result := range r.Results {
+			s := result.Overall.Horizons[b]
+			row := []string{"", result.Forecaster, ratio(s.MASERatio), ratio(s.CRPSRatio)}
+			if i == 0 {
+				row[0] = bucket.Name
+			}
+			for _, c := range s.Coverage {
+				row = append(row, percent(c.Share))
+			}
+			rows = append(rows, row)
+		}
+	}
+	if err := table(w, header, rows); err != nil {
+		return err
+	}
+	rows = nil
+	for k, window := range accuracy.Windows() {
+		for i, result := range r.Results {
+			s := result.Overall.Peaks[k]
+			row := []string{"", result.Forecaster, ratio(s.Ratio), percent(s.Covered)}
+			if i == 0 {
+				row[0] = "next " + strconv.Itoa(window) + " min"
+			}
+			rows = append(rows, row)
+		}
+	}
+	fmt.Fprintln(w)
+	if err := table(w, []string{"LARGEST OF", "FORECASTER", "LOSS OF q95", "BELOW q95"}, rows); err != nil {
+		return err
+	}
+	for _, d := range slices.Concat(r.LeftOut, first.Dropped) {
+		if _, err := fmt.Fprintf(w, "left out: %s: %s\n", d.Series, d.Why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ratio(f accuracy.Figure) string   { return strconv.FormatFloat(float64(f), 'f', 4, 64) }
+func percent(f accuracy.Figure) string { return strconv.FormatFloat(100*float64(f), 'f', 2, 64) + " %" }
