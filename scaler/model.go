@@ -117,17 +117,11 @@ func trial(f forecast.Forecaster) error {
 		}
 		return h
 	}
-	batch := []forecast.History{
+	return plan.Try(f, []forecast.History{
 		history("rhythm", 2880, func(i int) float64 { return 100 + 50*math.Sin(float64(i)*2*math.Pi/1440) }),
 		history("new", plan.MinKnown, func(int) float64 { return 3 }),
 		history("idle", 600, func(int) float64 { return 0 }),
-	}
-	for _, o := range (plan.Planner{Network: f}).Forecast(batch) {
-		if o.Rung != plan.RungNetwork {
-			return errors.New(o.Why)
-		}
-	}
-	return nil
+	})
 }
 
 // Run checks at once and then every interval, each time for at most that long,

@@ -102,7 +102,7 @@ func TestWatcher(t *testing.T) {
 	for champion, want := range map[string]string{
 		"gone":   `load model "gone": not found`,
 		"panics": "load model: panic: slice bounds",
-		"short":  `try model "short": model failed: last-value: 2 forecasts for 3 histories`,
+		"short":  `try model "short": last-value: 0 forecasts for 1 histories`,
 		"nan":    "peak 8 has quantiles",
 		"crash":  "panic: shape",
 	} {

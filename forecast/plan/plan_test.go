@@ -223,6 +223,24 @@ func TestNoForecastFromSilence(t *testing.T) {
 	f(6, RungObserved)
 }
 
+func TestTry(t *testing.T) {
+	batch := []forecast.History{history("a", 60, 50), history("b", 60, 50)}
+	if err := Try(script{name: "net", level: 1}, batch); err != nil {
+		t.Errorf("a sound forecaster: %v", err)
+	}
+	odd := script{name: "net", bend: func(f *forecast.Forecast) {
+		if f.Workload.Name == "b" {
+			f.Peaks = nil
+		}
+	}}
+	if err := Try(odd, batch); err == nil || !strings.Contains(err.Error(), "shop/b") {
+		t.Errorf("one that fails on b: %v", err)
+	}
+	if err := Try(nil, batch); err == nil {
+		t.Error("none at all: no error")
+	}
+}
+
 func TestSentence(t *testing.T) {
 	net := Planner{Network: script{name: "net", level: 123.4}, Version: "v1", Baseline: script{name: "seasonal-naive-day", level: 123.4}}
 	blind := Planner{Baseline: net.Baseline}

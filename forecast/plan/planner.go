@@ -146,6 +146,17 @@ func silent(h forecast.History) time.Duration {
 	return h.Origin().Sub(at)
 }
 
+// Try tells whether f forecasts each history as it promises to, or what is wrong
+// with the first that it does not: what a planner would find out too late.
+func Try(f forecast.Forecaster, histories []forecast.History) error {
+	for _, a := range ask(f, histories) {
+		if a.err != nil {
+			return a.err
+		}
+	}
+	return nil
+}
+
 type answer struct {
 	forecast *forecast.Forecast
 	err      error
@@ -154,7 +165,7 @@ type answer struct {
 // ask asks f for all at once and, where that fails, for each alone.
 func ask(f forecast.Forecaster, batch []forecast.History) []answer {
 	out := make([]answer, len(batch))
-	forecasts, err := try(f, batch)
+	forecasts, err := call(f, batch)
 	for i, h := range batch {
 		if err != nil && len(batch) > 1 {
 			out[i] = ask(f, []forecast.History{h})[0]
@@ -171,9 +182,9 @@ func ask(f forecast.Forecaster, batch []forecast.History) []answer {
 	return out
 }
 
-// try calls f and turns a panic into an error: linear algebra panics on shapes
+// call calls f and turns a panic into an error: linear algebra panics on shapes
 // it did not expect, and one odd history must not take the scaler down.
-func try(f forecast.Forecaster, batch []forecast.History) (out []forecast.Forecast, err error) {
+func call(f forecast.Forecaster, batch []forecast.History) (out []forecast.Forecast, err error) {
 	if f == nil {
 		return nil, errors.New("there is none")
 	}
