@@ -95,13 +95,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		o.Now = time.Now
 	}
 	if err := check(o.Histories); err != nil {
-		return Report{}, fmt.Errorf("train: %w", err)
+		return Report{}, err
 	}
 	// The champion comes first: a store that does not answer shows now and not
 	// in ten minutes.
 	champion, err := load(ctx, o.Registry)
 	if err != nil {
-		return Report{}, fmt.Errorf("train: %w", err)
+		return Report{}, err
 	}
 	fit := lstm.FitOptions{
 		Seed: o.Seed, Budget: o.Budget - o.Budget/10, HeldBack: o.HeldBack, Clock: o.Now, OnProgress: o.OnFit,
@@ -113,7 +113,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	begin := o.Now()
 	model, fitted, err := lstm.Fit(ctx, o.Histories, fit)
 	if err != nil {
-		return Report{}, fmt.Errorf("train: %w", err)
+		return Report{}, err
 	}
 	manifest.Training = registry.Training{
 		Seed: o.Seed, Steps: fitted.Steps, Epochs: fitted.Epochs, Windows: fitted.Windows, Loss: fitted.Loss, Validation: fitted.Validation,
@@ -121,16 +121,16 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	contest := newContest(o.Histories, o.HeldBack, o.Budget/10)
 	if err := contest.open(ctx, model, champion, o.OnScore); err != nil {
-		return Report{}, fmt.Errorf("train: %w", err)
+		return Report{}, err
 	}
 	manifest.Scores = contest.scores()
 	var weights bytes.Buffer
 	if err := model.Encode(&weights); err != nil {
-		return Report{}, fmt.Errorf("train: %w", err)
+		return Report{}, err
 	}
 	manifest.Created = o.Now()
 	if manifest, err = o.Registry.Put(ctx, manifest, weights.Bytes()); err != nil {
-		return Report{}, fmt.Errorf("train: %w", err)
+		return Report{}, err
 	}
 	report := Report{Version: manifest, Unscored: contest.unscored, Reason: "the version is kept, but promoting it failed"}
 	for attempt := 1; ; attempt++ {
@@ -146,14 +146,14 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			return report, nil
 		}
 		if attempt == attempts || !errors.Is(err, registry.ErrConflict) {
-			return report, fmt.Errorf("train: %w", err)
+			return report, err
 		}
 		// Somebody promoted another one meanwhile, which is now the one to beat.
 		if champion, err = load(ctx, o.Registry); err != nil {
-			return report, fmt.Errorf("train: %w", err)
+			return report, err
 		}
 		if err := contest.face(ctx, champion); err != nil {
-			return report, fmt.Errorf("train: %w", err)
+			return report, err
 		}
 	}
 }

@@ -38,7 +38,9 @@ func newRoot(a *app) *cobra.Command {
 	}
 	root.AddCommand(
 		newBacktestCommand(a),
+		newModelsCommand(a),
 		newServeCommand(a),
+		newTrainCommand(a),
 		newVersionCommand(a),
 	)
 	root.SetOut(a.stdout)

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/registry"
+	"github.com/foretide/foretide/forecast/trace"
+	"github.com/foretide/foretide/training"
+)
+
+// trainFlags are what a training is asked for.
+type trainFlags struct {
+	traces, store string
+	prometheus    prometheusFlags
+	last          model.Duration
+	budget        time.Duration
+	seed          uint64
+	heldBack      float64
+	fineTune      bool
+}
+
+func newTrainCommand(a *app) *cobra.Command {
+	f := trainFlags{last: model.Duration(14 * 24 * time.Hour)}
+	c := &cobra.Command{
+		Use:   "train",
+		Short: "Train a model on recorded traffic, and promote it if it is better",
+		Long: "Train one model on all workloads' histories, from a folder or from Prometheus, and keep it in\n" +
+			"the store. The last part of each history is held back: there the model is scored against the\n" +
+			"baselines and the champion. It becomes the champion if its CRPS is below the champion's, or, with\n" +
+			"no champion yet, below that of every baseline; else it is kept all the same. 'foretide serve'\n" +
+			"picks up a new champion by itself. Interrupted, it leaves the store and the champion as they were.",
+		Example: "  foretide train --traces ./traces --store file:///var/lib/foretide\n" +
+			"  foretide train --prometheus http://prometheus:9090 --last 2w --store 's3://models?region=eu-west-1' --budget 5m",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.train(c.Context(), c.Flags(), &f)
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.traces, "traces", "", "folder of recorded series: CSV files, plain or gzipped, with the header timestamp,value")
+	f.prometheus.register(fs)
+	fs.Var(&f.last, "last", "how much history to read from Prometheus, such as 14d or 36h")
+	fs.StringVar(&f.store, "store", "", "URL of the store for the model, such as file:///var/lib/foretide")
+	fs.DurationVar(&f.budget, "budget", 10*time.Minute, "time that training and scoring may take")
+	fs.Uint64Var(&f.seed, "seed", 1, "seed of all chance: the same seed, data and kind of machine give the same weights")
+	fs.Float64Var(&f.heldBack, "held-back", 0.1, "share of each history, at its end, to score on and not to learn from")
+	fs.BoolVar(&f.fineTune, "fine-tune", false, "start from the champion's weights instead of from scratch")
+	return c
+}
+
+// fromPrometheus tells whether the flag says how to read from Prometheus.
+func fromPrometheus(name string) bool {
+	return strings.HasPrefix(name, "prometheus") || strings.HasPrefix(name, "query") || name == "preset" || name == "rate-window" || name == "last"
+}
+
+// check finds what is wrong with the flags before any work is done.
+func (f *trainFlags) check(fs *pflag.FlagSet) error {
+	var wrong []error
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if f.traces == "" && f.prometheus.URL == "" {
+		bad("--traces or --prometheus: want one of them, to learn from")
+	}
+	if f.traces != "" {
+		if info, err := os.Stat(f.traces); err != nil {
+			bad("--traces %q: %w", f.traces, errors.Unwrap(err))
+		} else if !info.IsDir() {
+			bad("--traces %q: want a folder", f.traces)
+		}
+		fs.Visit(func(g *pflag.Flag) {
+			if fromPrometheus(g.Name) {
+				bad("--%s: want it without --traces only", g.Name)
+			}
+		})
+	} else if f.prometheus.URL != "" {
+		wrong = append(wrong, parts(f.prometheus.check(fs))...)
+		if least := training.Enough * forecast.Step; time.Duration(f.last) < least {
+			bad("--last %v: want %v or more", f.last, model.Duration(least))
+		}
+	}
+	if f.store == "" {
+		bad("--store: want the URL of the store for the model, such as file:///var/lib/foretide")
+	}
+	if f.budget < time.Second {
+		bad("--budget %v: want 1s or more", f.budget)
+	}
+	if !(f.heldBack >= 0.02 && f.heldBack <= 0.5) {
+		bad("--held-back %v: want 0.02 to 0.5", f.heldBack)
+	}
+	return errors.Join(wrong...)
+}
+
+func (a *app) train(ctx context.Context, fs *pflag.FlagSet, f *trainFlags) error {
+	// A store is opened to see whether its URL is one; that asks it nothing.
+	wrong := f.check(fs)
+	var store *registry.Registry
+	if f.store != "" {
+		var err error
+		if store, err = registry.Open(ctx, f.store); err != nil {
+			wrong = errors.Join(append(parts(wrong), fmt.Errorf("--store: %w", err))...)
+		} else {
+			defer store.Close() // each object is closed by itself
+		}
+	}
+	if err := usage(wrong); err != nil {
+		return err
+	}
+	histories, err := a.histories(ctx, f)
+	if err != nil {
+		return err
+	}
+	progress := a.trainProgress()
+	report, err := training.Run(ctx, training.Options{
+		Histories: histories, Registry: store, Seed: f.seed, Budget: f.budget, HeldBack: f.heldBack, FineTune: f.fineTune,
+		Binary: programVersion(), Now: a.now, OnFit: progress.fit, OnScore: progress.score,
+	})
+	progress.end(err == nil)
+	if err != nil {
+		return err
+	}
+	return a.result(report, trainReport{report, f.store}.text)
+}
+
+// histories reads what to learn from.
+func (a *app) histories(ctx context.Context, f *trainFlags) ([]forecast.History, error) {
+	if f.traces != "" {
+		histories, err := trace.ReadDir(f.traces)
+		if skipped := (*trace.SkippedError)(nil); errors.As(err, &skipped) {
+			for _, file := range skipped.Files {
+				a.log.Warn("file left out", "file", file.Path, "reason", file.Err)
+			}
+			return histories, nil
+		}
+		return histories, err
+	}
+	client, err := f.prometheus.client(a.log, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make Prometheus client: %w", err)
+	}
+	defer client.Close()
+	source, err := f.prometheus.source(client)
+	if err != nil {
+		return nil, err
+	}
+	// The newest scrapes may still be on their way.
+	to := a.now().Truncate(forecast.Step).Add(-forecast.Step)
+	from := to.Add(-time.Duration(f.last))
+	a.log.Info("reading history", "from", from.UTC().Format(time.RFC3339), "to", to.UTC().Format(time.RFC3339))
+	return source.History(ctx, from, to)
+}
