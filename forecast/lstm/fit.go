@@ -73,14 +73,11 @@ type FitReport struct {
 
 // The way of fitting.
 const (
-	shards     = 4  // fixed, whatever the cores, so that sums come out the same
-	shardSize  = 32 // windows a shard and step
-	rate       = 2e-3
-	finalRate  = 2e-5
-	warmup     = 100   // steps to the full rate
+	shards     = 4     // fixed, whatever the cores, so that sums come out the same
+	shardSize  = 32    // windows a shard and step
 	averaging  = 0.998 // share of the old in the running mean of the weights
 	epochs     = 20    // validations a fit
-	patience   = 6     // validations without a better one before it stops
+	patience   = 5     // validations without a better one before the rate comes down
 	maxWeight  = 10    // of a window, in units
 	maxPasses  = 12    // over all windows
 	validation = 4096  // windows at most, and no more than a fair share of the time
@@ -248,59 +245,56 @@ func newFitter(sources []source, o FitOptions) (*fitter, error) {
 
 func (f *fitter) run(ctx context.Context) (FitReport, error) {
 	begin := f.Clock()
-	steps := f.plan()
+	plan := newSchedule(f.plan(), f.Start != nil)
 	report := FitReport{Windows: f.windows, Reproducible: true, Stopped: "planned steps done"}
-	held := f.heldBack(min(validation, max(5*steps, 256)))
-	bestLoss, bestEpoch := math.Inf(1), 0
+	held := f.heldBack(min(validation, max(5*plan.steps, 256)))
+	every := max(plan.steps/epochs, 1)
+	best, bestEpoch := math.Inf(1), 0
 	var sum float64
 	var n int
-	for step := 1; step <= steps; step++ {
+	for step, over := 1, false; !over; step++ {
 		if err := ctx.Err(); err != nil {
-			return FitReport{}, fmt.Errorf("fit: stopped at step %d of %d: %w", step, steps, err)
+			return FitReport{}, fmt.Errorf("fit: stopped at step %d of %d: %w", step, plan.steps, err)
 		}
-		done := float64(step) / float64(steps)
-		elapsed := f.Clock().Sub(begin)
-		if used := elapsed.Seconds() / f.Budget.Seconds(); used > done {
-			// Too slow a machine for the plan: follow the clock, so that the
-			// rate still comes down before the end.
-			done, report.Reproducible = used, false
+		var rate float64
+		var slow bool
+		rate, over, slow = plan.next(step, f.Clock().Sub(begin).Seconds()/f.Budget.Seconds())
+		if slow {
+			report.Reproducible = false
+			if over {
+				report.Stopped = "budget used up"
+			}
 		}
-		loss, err := f.step(ctx, step, learningRate(step, done, f.Start != nil))
+		loss, err := f.step(ctx, step, rate)
 		if err != nil {
 			return FitReport{}, err
 		}
 		sum += loss
 		n++
 		report.Steps = step
-		over := done >= 1
-		if epoch := int(done * epochs); epoch > report.Epochs || over {
-			report.Epochs = epoch
-			report.Loss, sum, n = sum/float64(n), 0, 0
-			v, err := f.validate(ctx, held)
-			if err != nil {
-				return FitReport{}, err
-			}
-			if v < bestLoss {
-				bestLoss, bestEpoch = v, epoch
-				f.best = f.mean.clone()
-			}
-			if f.OnProgress != nil {
-				left := time.Duration(float64(f.Clock().Sub(begin)) * (1/done - 1))
-				f.OnProgress(Progress{Epoch: epoch, Epochs: epochs, Step: step, Steps: steps, Loss: report.Loss, Validation: v, Elapsed: f.Clock().Sub(begin), Left: left})
-			}
-			if epoch-bestEpoch >= patience {
-				report.Stopped = fmt.Sprintf("no better for %d validations", patience)
-				break
-			}
+		if step%every != 0 && !over {
+			continue
 		}
-		if over {
-			if step < steps {
-				report.Stopped = "budget used up"
-			}
-			break
+		report.Epochs++
+		report.Loss, sum, n = sum/float64(n), 0, 0
+		v, err := f.validate(ctx, held)
+		if err != nil {
+			return FitReport{}, err
+		}
+		if v < best {
+			best, bestEpoch = v, report.Epochs
+			f.best = f.mean.clone()
+		}
+		if f.OnProgress != nil {
+			elapsed := f.Clock().Sub(begin)
+			left := time.Duration(float64(elapsed) / float64(step) * float64(plan.steps-step))
+			f.OnProgress(Progress{Epoch: report.Epochs, Epochs: plan.steps / every, Step: step, Steps: plan.steps, Loss: report.Loss, Validation: v, Elapsed: elapsed, Left: left})
+		}
+		if report.Epochs-bestEpoch >= patience && plan.finish(step) {
+			report.Stopped = fmt.Sprintf("no better for %d validations", patience)
 		}
 	}
-	report.Validation = bestLoss
+	report.Validation = best
 	return report, nil
 }
 
@@ -312,17 +306,6 @@ func (f *fitter) plan() int {
 	byBudget := f.Budget.Seconds() * stepsPerSecond
 	byData := float64(maxPasses*f.windows) / (shards * shardSize)
 	return int(max(min(byBudget, byData), epochs))
-}
-
-// learningRate rises at first, then falls as a cosine (Loshchilov and Hutter,
-// 2017) with the part that is done.
-func learningRate(step int, done float64, goOn bool) float64 {
-	top := rate
-	if goOn {
-		top /= 4
-	}
-	r := finalRate + (top-finalRate)*(1+math.Cos(math.Pi*min(done, 1)))/2
-	return r * min(1, float64(step)/warmup)
 }
 
 // step takes one step down the gradient, and gives the loss before it.
