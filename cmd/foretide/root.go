@@ -38,6 +38,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	root.AddCommand(
 		newBacktestCommand(a),
+		newDemoCommand(a),
 		newModelsCommand(a),
 		newServeCommand(a),
 		newTrainCommand(a),
