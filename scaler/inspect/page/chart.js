@@ -71,7 +71,7 @@ export class Chart {
         svg("text", { x: margin.left - 8, y: round(this.y(v)) + 4, "text-anchor": "end" }, f.tick(v)),
       ]),
       ...times(from, to, (right - margin.left) / 76).map(({ t, label, strong }) =>
-        svg("text", { x: round(this.x(t)), y: this.height - 7, "text-anchor": "middle", class: strong ? "strong" : null }, label)));
+        svg("text", { x: Math.min(round(this.x(t)), this.width - 20), y: this.height - 7, "text-anchor": "middle", class: strong ? "strong" : null }, label)));
     this.over.replaceChildren();
     if (this.data.nothing) this.over.append(svg("text", { class: "nothing", x: (margin.left + right) / 2, y: (margin.top + base) / 2, "text-anchor": "middle" }, this.data.nothing));
     this.layers.replaceChildren(...layers.map((l) => this[l.kind](l, base, right)).filter(Boolean));

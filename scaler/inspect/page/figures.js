@@ -108,7 +108,7 @@ export function pods(answer, hours) {
   const needed = observed(answer).map(([t, v]) => [t, need(v)]);
   const short = past.filter((p) => p.needed !== null && p.asked < p.needed).length;
   const compared = past.filter((p) => p.needed !== null).length;
-  const note = compared ? `${f.count(short)} of ${f.count(compared)} minutes had fewer than needed` : "Nothing to compare yet";
+  const note = compared ? `Fewer were asked for than needed in ${f.count(short)} of ${f.count(compared)} minutes` : "Nothing to compare yet";
   return {
     from: now - 3600000 * hours, to: now + step, now, note,
     top: 1.1 * Math.max(1, w.replicas ?? 0, most(past.map((p) => p.asked)), most(needed.map(([, v]) => v ?? 0))),
