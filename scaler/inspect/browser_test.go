@@ -197,3 +197,26 @@ func (b *tab) shoot(name string) {
 		b.Fatal(err)
 	}
 }
+
+// tooPale lists the texts whose contrast with what lies behind them is below
+// 4.5 to 1, the least that WCAG 2.2 asks for (1.4.3).
+const tooPale = `(() => {
+  const channels = (c) => c.match(/[\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = channels(getComputedStyle(e).backgroundColor);
+      if (c[3] === undefined || c[3] > 0.9) return c;
+    }
+    return [255, 255, 255];
+  };
+  const pale = [];
+  for (const e of document.querySelectorAll("body *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.checkVisibility() || e.closest(".hidden, .skip, noscript, script")) continue;
+    const style = getComputedStyle(e);
+    const [a, b] = [light(channels(e.namespaceURI.endsWith("svg") ? style.fill : style.color)), light(behind(e))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) pale.push(e.textContent.trim());
+  }
+  return pale;
+})()`
