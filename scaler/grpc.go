@@ -55,6 +55,7 @@ type ServeOptions struct {
 //
 // It closes lis. A stop by ctx is no error. Serve may be called once.
 func (s *Server) Serve(ctx context.Context, lis net.Listener, o ServeOptions) error {
+	defer lis.Close() // where it does not come to serving, which closes it too
 	log := cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	measured := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram(
 		grpcprom.WithHistogramBuckets(prometheus.ExponentialBuckets(0.00005, 4, 9))))

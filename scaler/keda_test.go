@@ -116,7 +116,7 @@ func TestValueIsANumber(t *testing.T) {
 // TestInDoubtAnError: never 0 and never inactive, and both fail together.
 func TestInDoubtAnError(t *testing.T) {
 	s := newStore(map[string]float64{"cart": 40})
-	r := newRig(t, s, nil)
+	r := newRig(t, s, func(o *Options) { o.Timeout = 300 * time.Millisecond })
 	c, _ := r.dial(t)
 	f := func(name string, ref *pb.ScaledObjectRef, wantCode codes.Code, wantText string) {
 		t.Helper()

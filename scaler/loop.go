@@ -78,6 +78,7 @@ type Loop struct {
 // registration is a trigger that KEDA asks for.
 type registration struct {
 	Trigger
+	metric string // its name
 	// asked is the Unix time in nanoseconds at which it last did.
 	asked atomic.Int64
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 // shelf is a store of models in memory.
 type shelf struct {
+	mu       sync.Mutex // guards the rest
 	champion string
 	models   map[string]forecast.Forecaster
 	fail     error
@@ -23,6 +25,8 @@ type shelf struct {
 }
 
 func (s *shelf) Champion(context.Context) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.fail != nil {
 		return "", s.fail
 	}
@@ -33,6 +37,8 @@ func (s *shelf) Champion(context.Context) (string, error) {
 }
 
 func (s *shelf) Load(_ context.Context, version string) (forecast.Forecaster, time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.loads++
 	m, ok := s.models[version]
 	if !ok {
@@ -149,7 +155,9 @@ func TestWatcherRunLooksAgainAndAgain(t *testing.T) {
 		if err := w.Model().Status.Err; err != ErrNoModel.Error() {
 			t.Errorf("at once: %q", err)
 		}
+		s.mu.Lock()
 		s.champion = "v1"
+		s.mu.Unlock()
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		if m := w.Model(); m.Status.Version != "v1" || !m.Status.Loaded.Equal(time.Now()) {

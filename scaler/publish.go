@@ -51,7 +51,7 @@ func (l *Loop) register(t Trigger, now time.Time) error {
 		f = newFeed(spec, source)
 		l.feeds[spec] = f
 	}
-	r := &registration{Trigger: t}
+	r := &registration{Trigger: t, metric: t.MetricName()}
 	r.asked.Store(now.UnixNano())
 	l.triggers = append(l.triggers, r)
 	f.track(t.Workload)
@@ -122,7 +122,7 @@ func (l *Loop) state(s *Snapshot, f *feed, t *track, triggers []*registration) *
 			continue
 		}
 		a.decision = &d
-		w.Decisions = append(w.Decisions, TriggerDecision{ScaledObject: r.ScaledObject, Metric: r.MetricName(), Decision: d})
+		w.Decisions = append(w.Decisions, TriggerDecision{ScaledObject: r.ScaledObject, Metric: r.metric, Decision: d})
 	}
 	if len(triggers) == 0 {
 		d, err := plan.Decide(l.at, t.workload, replica.Defaults(), t.observed, t.outlook)
