@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -165,20 +166,23 @@ func TestChampionAgainstChallenger(t *testing.T) {
 	if d := cmp.Diff(mine, champions); d != "" || len(mine) != 4 {
 		t.Errorf("the same weights score differently:\n%s", d)
 	}
-	// Going on from the champion, which has had very few steps.
+	// Going on from the champion.
 	o.Now = func() time.Time { return now().Add(2 * time.Hour) }
 	o.FineTune = true
 	third := run(t, o)
-	if third.Version.Parent != first.Version.ID {
-		t.Errorf("parent is %q, want %q", third.Version.Parent, first.Version.ID)
+	if third.Version.Parent != first.Version.ID || third.Version.Weights == first.Version.Weights {
+		t.Errorf("parent is %q, want %q and other weights", third.Version.Parent, first.Version.ID)
 	}
-	champion, err := r.Champion(t.Context())
-	if err != nil || champion.Version != third.Version.ID {
-		t.Errorf("champion is %+v, %v after %s", champion, err, third.Reason)
+}
+
+// noise is what nothing can be learnt from but bad habits.
+func noise() []forecast.History {
+	r := rand.New(rand.NewPCG(1, 2))
+	h := forecast.History{Workload: forecast.Workload{Name: "noise"}, Series: forecast.Series{Start: start}}
+	for range 3 * 1440 {
+		h.Values = append(h.Values, math.Exp(3*r.NormFloat64()))
 	}
-	if !third.Promoted {
-		t.Errorf("after twice the steps: %s", third.Reason)
-	}
+	return []forecast.History{h}
 }
 
 func promote(t *testing.T, r *registry.Registry, seq int, id string) {
@@ -206,10 +210,12 @@ func TestUnreadableChampion(t *testing.T) {
 // against that one.
 func TestChampionChangesMeanwhile(t *testing.T) {
 	r := open(t, "mem://")
-	o := options(r, shop(3, 2))
+	o := options(r, noise())
 	o.Now = func() time.Time { return start.AddDate(0, 0, 9) }
 	first := run(t, o)
-	promote(t, r, 1, first.Version.ID)
+	if !first.Promoted {
+		promote(t, r, 1, first.Version.ID)
+	}
 	_, weights, err := r.Get(t.Context(), first.Version.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +227,6 @@ func TestChampionChangesMeanwhile(t *testing.T) {
 	}
 
 	o = options(r, shop(3, 2))
-	o.FineTune = true
 	o.OnScore = func(name string, _, _ int) {
 		if name == "champion" {
 			promote(t, r, 2, between.ID)
