@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"net"
+
 	pb "github.com/kedacore/keda/v2/pkg/scalers/externalscaler"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"net"
 )
 
 // thousand is a loop over a thousand workloads, each with a trigger, after its

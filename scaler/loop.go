@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/foretide/foretide/forecast"
@@ -26,35 +24,8 @@ const (
 	// forgetTrigger is how long a trigger is kept that KEDA no longer asks for.
 	forgetTrigger = time.Hour
 	// parallelFeeds is how many sources are asked at a time.
-	parallelFeeds = 8
+	parallelFeeds = 16
 )
-
-// Options are what a [Loop] is made of.
-type Options struct {
-	// Open gives the sources; required. Preset is the name of the default one,
-	// if it is a preset: a trigger that names it shares it.
-	Open   OpenSource
-	Preset string
-	// Model is the network in use, asked once a minute; nil means none, ever.
-	Model func() Model
-	// Baseline forecasts where the network cannot; nil is legal.
-	Baseline forecast.Forecaster
-	// Interval is the distance of two steps: a divisor of a minute, 15 seconds
-	// if zero. Timeout is how long a step may read, two thirds of Interval if
-	// zero.
-	Interval, Timeout time.Duration
-	// MaxWorkloads bounds the workloads that are looked at though no trigger
-	// names them; 2000 if zero. Each takes about 100 kB.
-	MaxWorkloads int
-	// TargetPerPod replaces a trigger's target per pod by one that was learned;
-	// nil leaves it. It must answer at once.
-	TargetPerPod func(Trigger) float64
-	// Now is the clock that [Loop.Run] and the server go by; time.Now if nil.
-	Now func() time.Time
-	// Log and Registerer may be nil.
-	Log        *slog.Logger
-	Registerer prometheus.Registerer
-}
 
 // Loop reads load, forecasts, decides and publishes snapshots. Its methods may
 // be called concurrently.
@@ -87,23 +58,9 @@ type registration struct {
 // interval that cannot be, a default source that cannot be opened, or metrics
 // that are registered already.
 func NewLoop(o Options) (*Loop, error) {
-	o.Interval = cmp.Or(o.Interval, 15*time.Second)
-	o.Timeout = cmp.Or(o.Timeout, o.Interval*2/3)
-	o.MaxWorkloads = cmp.Or(o.MaxWorkloads, 2000)
-	if o.Model == nil {
-		o.Model = func() Model { return Model{} }
-	}
-	if o.TargetPerPod == nil {
-		o.TargetPerPod = func(t Trigger) float64 { return t.Policy.TargetPerPod }
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Interval < time.Second || forecast.Step%o.Interval != 0 {
-		return nil, fmt.Errorf("interval %v: want a divisor of a minute, 1s or more", o.Interval)
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
 	}
 	source, err := o.Open(LoadSpec{})
 	if err != nil {
@@ -184,6 +141,9 @@ func (l *Loop) observe(ctx context.Context, now time.Time, onlyNew bool) error {
 			feeds = append(feeds, f)
 		}
 	}
+	// Who is asked last may find the time used up. That must never be the
+	// source of most, and those that failed before may wait.
+	slices.SortFunc(feeds, func(a, b *feed) int { return cmp.Compare(a.turn(), b.turn()) })
 	l.mu.Unlock()
 
 	readings := make([]reading, len(feeds))
