@@ -50,7 +50,7 @@ func newLoopMetrics(l *Loop, reg prometheus.Registerer) (*loopMetrics, error) {
 		undecided:       desc("undecided", "1 for a workload that a decision is missing for; KEDA is answered with an error.", "namespace", "workload"),
 		modelInfo:       desc("model_info", "1 for the version of the weights that serves.", "version"),
 		modelAge:        desc("model_age_seconds", "Time since the weights that serve were trained."),
-		modelFailed:     desc("model_failed", "1 if the newest champion does not serve."),
+		modelFailed:     desc("model_failed", "1 if no model serves, or not the newest champion."),
 		sourceFailed:    desc("source_failed", "1 if the newest step could not read the metrics store."),
 		sourceAge:       desc("source_age_seconds", "Time since the metrics store last answered."),
 		stepAge:         desc("step_age_seconds", "Time since the last step."),

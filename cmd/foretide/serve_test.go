@@ -96,7 +96,6 @@ func TestServeThroughTheLossOfEverything(t *testing.T) {
 	now := time.Now().UTC()
 	server := promtest.Start(t, promtest.Options{OpenMetrics: istioTraffic(loads, now.Add(-4*time.Hour), now.Add(10*time.Minute))})
 	dir := filepath.Join(t.TempDir(), "store")
-	version := publish(t, dir, now)
 	p := startServe(t, "--prometheus", server.URL, "--rate-window", "2m", "--store", "file://"+dir)
 
 	// all asks for every workload; observed says that nobody may be answered
@@ -136,6 +135,8 @@ func TestServeThroughTheLossOfEverything(t *testing.T) {
 		}
 	}
 
+	p.wait("the store is empty", 10*time.Second, model("no trained model yet"))
+	version := publish(t, dir, now) // while it runs
 	p.wait("all workloads are answered", time.Minute, func() error {
 		for w := range loads {
 			if _, err := p.ask(w); err != nil {
