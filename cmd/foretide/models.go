@@ -108,7 +108,7 @@ func newModelsListCommand(a *app) *cobra.Command {
 func (l modelList) text(w io.Writer) error {
 	var rows [][]string
 	for _, m := range l.Versions {
-		row := []string{m.ID, strconv.Itoa(m.Data.Workloads), fmt.Sprintf("%.1f", m.Data.To.Sub(m.Data.From).Hours()/24), "", ""}
+		row := []string{m.ID, strconv.Itoa(m.Data.Workloads), fmt.Sprintf("%.1f", float64(m.Data.KnownMinutes)/float64(max(m.Data.Workloads, 1))/(24*60)), "", ""}
 		for _, s := range m.Scores {
 			// The widest range of the first forecaster, which is the model.
 			if s.Forecaster == m.Scores[0].Forecaster && s.From == 1 {
@@ -122,7 +122,7 @@ func (l modelList) text(w io.Writer) error {
 	}
 	if len(rows) == 0 {
 		fmt.Fprintln(w, "no versions")
-	} else if err := table(w, []string{"VERSION", "WORKLOADS", "DAYS", "CRPS", ""}, rows); err != nil {
+	} else if err := table(w, []string{"VERSION", "WORKLOADS", "DAYS EACH", "CRPS", ""}, rows); err != nil {
 		return err
 	}
 	for _, u := range l.Unreadable {

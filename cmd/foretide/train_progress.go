@@ -44,7 +44,7 @@ func (p *trainProgress) tell(format string, args ...any) {
 
 func (p *trainProgress) fit(f lstm.Progress) {
 	if p.bar == nil {
-		p.log.Info("fitting", "epoch", f.Epoch, "of", f.Epochs, "step", f.Step, "loss", figures(f.Loss), "validation", figures(f.Validation), "left", f.Left.Round(time.Second))
+		p.log.Info("fitting", "epoch", f.Epoch, "of", f.Epochs, "step", f.Step, "loss", figures(f.Loss), "validation", figures(f.Validation), "left", f.Left.Round(time.Second).String())
 		return
 	}
 	p.tell("epoch %d of %d, loss %s, validation %s, %v left", f.Epoch, f.Epochs, figures(f.Loss), figures(f.Validation), f.Left.Round(time.Second))
