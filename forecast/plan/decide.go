@@ -20,6 +20,9 @@ import (
 //     however old it is: nothing is scaled in on missing data.
 //   - Without one, the observed rate counts while it is at most [Fresh] old.
 //   - In mode forecast-only only a fresh observation counts.
+//   - That a workload is not active is never concluded without a fresh
+//     observation: a service that was idle when the store fell silent may not
+//     be any more.
 //
 // When nothing counts any more the error is [replica.ErrNothingKnown], wrapped
 // with what is missing, and the caller answers KEDA with an error, so that the
@@ -47,6 +50,9 @@ func Decide(now time.Time, w forecast.Workload, policy replica.Policy, obs Obser
 	}
 	var err error
 	d.Target, err = policy.Target(now, counts, d.Forecast)
+	if err == nil && !fresh && !d.Active {
+		err = replica.ErrNothingKnown
+	}
 	if err != nil {
 		return Decision{}, fmt.Errorf("decide on %s: %w: %s", w, err, missing(d, fresh))
 	}
@@ -67,8 +73,11 @@ func missing(d Decision, fresh bool) string {
 	case !fresh:
 		s = fmt.Sprintf("its load was last observed %s ago, more than %v", age(d.At.Sub(d.ObservedAt)), Fresh)
 	}
-	if d.Forecast != nil {
+	switch {
+	case d.Forecast != nil && d.Policy.Mode == replica.ForecastOnly:
 		return s + "; mode " + string(d.Policy.Mode) + " keeps the forecast from acting"
+	case d.Forecast != nil:
+		return s + "; that it is idle is not concluded from a forecast alone"
 	}
 	return s + "; " + d.Why
 }

@@ -195,6 +195,12 @@ func TestSilence(t *testing.T) {
 	f(Fresh, replica.ForecastOnly, o, RungNetwork, 50, "")
 	f(Fresh+time.Second, replica.ForecastOnly, o, "", 0, "mode forecast-only keeps the forecast from acting")
 
+	// An idle workload is idle while that is fresh, and then unknown.
+	idle := Planner{Network: script{name: "net", level: 0}}.Forecast([]forecast.History{history("a", 60, 0)})[0]
+	obs = Observation{Rate: 0, At: noon}
+	f(Fresh, replica.Max, idle, RungNetwork, 0, "")
+	f(Fresh+time.Second, replica.Max, idle, "", 0, "that it is idle is not concluded from a forecast alone")
+
 	obs = Observation{Rate: math.NaN()}
 	f(0, replica.Max, o, RungNetwork, 40, "")
 	f(0, replica.Max, Outlook{}, "", 0, "its load was never observed; no forecast was made yet")

@@ -125,10 +125,11 @@ var ErrNothingKnown = errors.New("neither a forecast nor an observed rate is kno
 // one that ended before now must not be passed in.
 func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast) (Target, error) {
 	t := Target{Predicted: math.NaN(), Binding: ByObserved}
-	if math.IsNaN(observed) && f == nil {
-		return Target{}, ErrNothingKnown
+	unseen := math.IsNaN(observed)
+	if unseen && (f == nil || p.Mode == ForecastOnly) {
+		return Target{}, ErrNothingKnown // the mode forbids to act on the forecast
 	}
-	if !math.IsNaN(observed) {
+	if !unseen {
 		t.Planned = observed
 	}
 	if f != nil {
@@ -137,16 +138,12 @@ func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast) (T
 		// still be running, and leaving them in can only raise the target.
 		t.Window = min(max(int(now.Add(p.LeadTime).Sub(f.Origin)/forecast.Step), 1), forecast.Horizon)
 		t.Predicted = f.Peak(t.Window, p.Quantile)
-		if t.Predicted > t.Planned {
+		if unseen || t.Predicted > t.Planned {
 			t.Planned, t.Binding = t.Predicted, ByForecast
 		}
 	}
 	t.Value = t.Planned
 	if p.Mode == ForecastOnly && t.Binding == ByForecast {
-		if math.IsNaN(observed) {
-			// Nothing observed: the mode forbids to act on the forecast.
-			return Target{}, ErrNothingKnown
-		}
 		t.Value, t.Binding = observed, ByMode
 	}
 	t.Replicas = pods(t.Value, p.TargetPerPod)

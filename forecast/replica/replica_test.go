@@ -57,6 +57,7 @@ func TestTarget(t *testing.T) {
 		Target{Value: 60, Planned: 60, Predicted: 60, Window: 60, Replicas: 6, PlannedReplicas: 6, Active: true, Binding: ByForecast})
 	f("no observation", nil, time.Minute, nan, ramp(1),
 		Target{Value: 6, Planned: 6, Predicted: 6, Window: 6, Replicas: 1, PlannedReplicas: 1, Binding: ByForecast})
+	f("no observation and a forecast of nothing", nil, time.Minute, nan, ramp(0), Target{Window: 6, Binding: ByForecast})
 	f("no forecast", nil, time.Minute, 51, nil,
 		Target{Value: 51, Planned: 51, Predicted: nan, Replicas: 6, PlannedReplicas: 6, Active: true, Binding: ByObserved})
 	f("activation is strictly above", nil, time.Minute, 50, nil,
@@ -76,8 +77,10 @@ func TestTargetOfNothingIsAnError(t *testing.T) {
 		t.Errorf("error %v, want %v", err, ErrNothingKnown)
 	}
 	p.Mode = ForecastOnly
-	if got, err := p.Target(origin, math.NaN(), ramp(1)); !errors.Is(err, ErrNothingKnown) {
-		t.Errorf("forecast-only without an observation: %+v, %v; want %v", got, err, ErrNothingKnown)
+	for _, slope := range []float64{0, 1} {
+		if got, err := p.Target(origin, math.NaN(), ramp(slope)); !errors.Is(err, ErrNothingKnown) {
+			t.Errorf("forecast-only without an observation, forecast of slope %v: %+v, %v; want %v", slope, got, err, ErrNothingKnown)
+		}
 	}
 }
 
