@@ -7,6 +7,10 @@
 // challenger takes over from a champion that it beats. The first one has to
 // beat every baseline, for without a champion the baselines serve. A model
 // that is not promoted is kept all the same, and can be promoted by hand.
+//
+// The held-back time also says when the fit stops, so the scores flatter the
+// challenger a little; how it does on time that nobody has seen is what
+// package backtest is for.
 package training
 
 import (
@@ -34,7 +38,9 @@ type Options struct {
 	// planned for: 10 minutes if 0. A tenth of it is for scoring.
 	Budget time.Duration
 	// HeldBack is the share of each history, at its end, that is scored and
-	// not fitted, from 0.02 to 0.5: a tenth if 0.
+	// not fitted, from 0.02 to 0.5: a tenth if 0. Making it larger without
+	// newer histories is unfair to the challenger, as the champion has been
+	// fitted to a part of it.
 	HeldBack float64
 	// FineTune starts from the champion's weights where there is a champion,
 	// instead of from scratch.
