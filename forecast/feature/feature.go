@@ -3,8 +3,8 @@
 //
 // A window is everything the network is told at one origin: the last two hours
 // in two-minute steps, a vector of summaries, and for each future step a few
-// simple forecasts (bases) that the network weighs against each other. All of
-// it is relative: rates are taken from the level of the last minutes, in units
+// simple forecasts (bases) that the network weighs against each other, and
+// shapes that recur by the day or the hour. All of it is relative: rates are taken from the level of the last minutes, in units
 // of the last day's spread, so that one network serves 0.01 and 10 million
 // requests a minute alike.
 //
@@ -22,7 +22,7 @@ import (
 
 // Version names the meaning of every input below. Weights fitted under another
 // version cannot be used.
-const Version = 1
+const Version = 2
 
 // The shape of a window.
 const (
@@ -33,10 +33,14 @@ const (
 	Channels = 9
 	// Bins is the number of equal parts that the horizon is summarised in.
 	Bins = 12
-	// Bases is the number of simple forecasts the network chooses from.
-	Bases = 7
+	// Bases is the number of simple forecasts that the network chooses from, and
+	// Shapes that of the recurring shapes that it may add to its choice.
+	Bases  = 12
+	Shapes = 4
+	// Columns is the length of a row of Window.Base: the bases, then the shapes.
+	Columns = Bases + Shapes
 	// Statics is the length of the vector of summaries.
-	Statics = 32 + 5*Bins
+	Statics = 38 + 2*Shapes + 5*Bins
 )
 
 // Day and Week are seasons in steps, and Days is how many days a profile

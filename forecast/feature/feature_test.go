@@ -13,9 +13,16 @@ import (
 	"github.com/foretide/foretide/forecast/forecasttest"
 )
 
+// Places in the summaries: of the one that knows how large rates are, and of the
+// first shape's fit, which is followed by its size and the other shapes'.
+const (
+	sizeInput = Statics - 5*Bins - 1
+	fitInput  = 20
+)
+
 func newWindow() Window {
 	nan := func(n int) []float32 { return slices.Repeat([]float32{float32(math.NaN())}, n) }
-	return Window{X: nan(Steps * Channels), Stride: Channels, Static: nan(Statics), Base: nan(forecast.Horizon * Bases)}
+	return Window{X: nan(Steps * Channels), Stride: Channels, Static: nan(Statics), Base: nan(forecast.Horizon * Columns)}
 }
 
 func cut(s forecast.Series, since, origin int) (Window, Scale) {
@@ -128,14 +135,20 @@ func TestSeasonsComeFromTheRightDays(t *testing.T) {
 	s := forecast.Series{Start: time.Unix(0, 0), Values: v}
 	origin := 7*Day + 600
 	w, scale := cut(s, 0, origin)
-	row := w.Base[30*Bases : 31*Bases]
+	row := w.Base[30*Columns : 31*Columns]
 	for i, want := range map[int]float64{
-		0: 7, // level
-		1: 7, // last value
-		3: 3, // profile: the mean of days 0 to 6
-		4: 7, // profile moved to the level
-		5: 6, // yesterday
-		6: 0, // a week ago
+		0:  7, // level
+		1:  7, // last value
+		2:  7, // last hour
+		3:  3, // profile: the mean of days 0 to 6
+		4:  7, // the same, moved to the level
+		5:  7, // the same, moved to the last hour
+		6:  7, // the same, times what the level is of it
+		7:  6, // yesterday
+		8:  7, // the same, moved to the level
+		9:  0, // a week ago
+		10: 7, // the same, moved to the level
+		11: 7, // both moved
 	} {
 		if got := scale.Rate(float64(row[i])); math.Abs(got-want) > 1e-5 {
 			t.Errorf("base %d half an hour ahead is %v, want %v", i, got, want)
@@ -163,5 +176,40 @@ func BenchmarkCut(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c.Cut(p, 0, s.Len()-1, w)
+	}
+}
+
+// TestShapesComeFromTheRightTimes: a spike on every full hour, and another at
+// ten past noon.
+func TestShapesComeFromTheRightTimes(t *testing.T) {
+	v := make([]float64, 8*Day)
+	for i := range v {
+		v[i] = 10
+		if i%60 == 0 {
+			v[i] += 60
+		}
+		if i%Day == 730 {
+			v[i] += 30
+		}
+	}
+	// At half past eleven, half an hour before the full one.
+	w, scale := cut(forecast.Series{Start: time.Unix(0, 0), Values: v}, 0, 7*Day+690-1)
+	for h, want := range map[int][Shapes]float64{
+		10: {0, 0, 0, -1},
+		30: {48, 48, 48, 59}, // noon: off the mean of 5 minutes, and off that of 61
+		40: {24, 24, 1, 0},   // ten past: one of the last 24 hours had it
+	} {
+		row := w.Base[h*Columns : (h+1)*Columns]
+		for i, want := range want {
+			if got := float64(row[Bases+i]) * scale.Unit; math.Abs(got-want) > 0.8 {
+				t.Errorf("shape %d, %d minutes ahead, is %.2f, want about %v", i, h+1, got, want)
+			}
+		}
+	}
+	for i := range Shapes {
+		fit := float64(w.Static[fitInput+2*i])
+		if math.Abs(fit-1) > 0.1 {
+			t.Errorf("shape %d fits the last hour by %.2f, want about 1", i, fit)
+		}
 	}
 }

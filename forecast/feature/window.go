@@ -24,8 +24,8 @@ type Window struct {
 	Stride int
 	// Static receives the Statics summaries.
 	Static []float32
-	// Base receives Horizon rows of Bases simple forecasts, in units of the
-	// Scale.
+	// Base receives Horizon rows of Columns: simple forecasts and shapes, in
+	// units of the Scale.
 	Base []float32
 }
 
@@ -43,6 +43,7 @@ type Cutter struct {
 	// ago alone.
 	profile, spread, yesterday, week [seasonal]float64
 	days                             int // in the profile of the step after the origin
+	shapes
 }
 
 // first is the step that the seasonal values begin at.
@@ -54,6 +55,7 @@ func (c *Cutter) Cut(p *Source, since, origin int, w Window) Scale {
 	c.past = past{Source: p, since: max(since, 0), origin: origin}
 	c.rescale()
 	c.seasons()
+	c.recur()
 	c.encode(w)
 	c.bases(w.Base)
 	c.summarise(w.Static)
@@ -141,32 +143,42 @@ func season(s Scale, rate, otherwise float64) float32 {
 	return float32(squash(s.Z(rate)))
 }
 
-// bases fills Horizon rows of simple forecasts: the level, the last value, the
-// last hour, the profile, the profile moved to the level, yesterday, and last
-// week. Where a season is not known the level stands in.
+// bases fills Horizon rows of simple forecasts, and the shapes. Where a season
+// is not known the level stands in.
 func (c *Cutter) bases(b []float32) {
-	o, now := c.origin, c.gap()
-	lastValue := c.Z(orElse(c.at(o), c.Level))
-	hour := c.Z(orElse(c.mean(o+1-60, o+1), c.Level))
+	const now = Steps * Stride
+	last := c.Z(orElse(c.at(c.origin), c.Level))
+	hour := c.Z(orElse(c.mean(c.origin-59, c.origin+1), c.Level))
+	// How far each season lies from the level now: taken off, it starts there.
+	profileGap, yesterdayGap, weekGap := c.gap(c.profile[now-5:now]), c.gap(c.yesterday[now-5:now]), c.gap(c.week[now-5:now])
+	hourGap := c.gap(c.profile[now-60:now]) - hour
+	factor := c.factor(profileGap)
+	lowest := -c.Level / c.Unit
 	for h := range forecast.Horizon {
-		at := Steps*Stride + h
-		row := b[h*Bases : (h+1)*Bases]
-		profile := c.Z(orElse(c.profile[at], c.Level))
-		row[0] = 0
-		row[1] = float32(lastValue)
-		row[2] = float32(hour)
-		row[3] = float32(profile)
-		row[4] = float32(max(profile-now, -c.Level/c.Unit))
-		row[5] = float32(c.Z(orElse(c.yesterday[at], c.Level)))
-		row[6] = float32(c.Z(orElse(c.week[at], c.Level)))
+		profile := c.Z(orElse(c.profile[now+h], c.Level))
+		yesterday := c.Z(orElse(c.yesterday[now+h], c.Level))
+		week := c.Z(orElse(c.week[now+h], c.Level))
+		row := b[h*Columns : (h+1)*Columns]
+		for i, v := range [Bases]float64{
+			0, last, hour,
+			profile, profile - profileGap, profile - hourGap, c.Z(c.Rate(profile) * factor),
+			yesterday, yesterday - yesterdayGap,
+			week, week - weekGap,
+			(yesterday - yesterdayGap + week - weekGap) / 2,
+		} {
+			row[i] = float32(max(v, lowest))
+		}
+		for i := range c.shape {
+			row[Bases+i] = float32(c.shape[i][lookBack+h] / c.Unit)
+		}
 	}
 }
 
-// gap is how far the profile of the last five minutes lies from their level,
-// in units: 0 where there is no profile.
-func (c *Cutter) gap() float64 {
+// gap is the mean of a season's values, in units from the level; 0 where none
+// is known.
+func (c *Cutter) gap(season []float64) float64 {
 	sum, n := 0.0, 0
-	for _, v := range c.profile[Steps*Stride-5 : Steps*Stride] {
+	for _, v := range season {
 		if !math.IsNaN(v) {
 			sum += c.Z(v)
 			n++
@@ -176,6 +188,14 @@ func (c *Cutter) gap() float64 {
 		return 0
 	}
 	return sum / float64(n)
+}
+
+// factor is how many times the profile the level is, within reason.
+func (c *Cutter) factor(profileGap float64) float64 {
+	if profile := c.Rate(profileGap); profile > 0 {
+		return min(max(c.Level/profile, 0.2), 5)
+	}
+	return 1
 }
 
 func (c *Cutter) summarise(out []float32) {
@@ -205,6 +225,16 @@ func (c *Cutter) summarise(out []float32) {
 	ratio(c.roughness(o-59, o+1))
 	ratio(c.roughness(o+1-Day, o+1))
 	ratio(c.Level)
+	for i := range c.shape {
+		fit, size := c.fit(i)
+		put(fit)
+		ratio(size)
+	}
+	for _, n := range []int{180, 360, 720} {
+		now := c.mean(c.origin+1-n, c.origin+1)
+		z(now)
+		put(squash(orZero(now-c.usual(n)) / c.Unit))
+	}
 	for _, season := range [][]float64{c.profile[:], c.yesterday[:], c.week[:]} {
 		bias, size := c.miss(season)
 		put(squash(bias / c.Unit))
@@ -235,9 +265,6 @@ func (c *Cutter) summarise(out []float32) {
 
 const binSteps = forecast.Horizon / Bins
 
-// sizeInput is the place of the one summary that knows how large rates are.
-const sizeInput = 31
-
 // average is the mean of the known values in bin b of v.
 func average(v []float64, b int) float64 {
 	sum, n := 0.0, 0
@@ -248,6 +275,19 @@ func average(v []float64, b int) float64 {
 		}
 	}
 	return sum / float64(n) // 0/0 is NaN: nothing known
+}
+
+// usual is the mean of what the last n steps showed on earlier days, NaN where
+// nothing is known.
+func (c *Cutter) usual(n int) float64 {
+	sum, days := 0.0, 0
+	for d := 1; d <= Days; d++ {
+		if v := c.mean(c.origin+1-n-d*Day, c.origin+1-d*Day); !math.IsNaN(v) {
+			sum += v
+			days++
+		}
+	}
+	return sum / float64(days) // 0/0 is NaN
 }
 
 // miss is how a season would have forecast the last hour: its mean error and

@@ -58,10 +58,10 @@ type Progress struct {
 // FitReport tells how a fit went.
 type FitReport struct {
 	Steps, Epochs, Windows int
-	// Loss is the mean training loss at the end and Validation the validation
-	// loss of the weights that were kept: pinball losses over all levels and
-	// steps in units of each history's one-day seasonal naive error; Validation
-	// is the geometric mean over histories.
+	// Loss is the mean training loss at the end: pinball losses over all levels,
+	// steps and peaks, in units that follow each history's own. Validation is the
+	// loss on what was held back of the weights that were kept, as a ratio to
+	// forecasting no change, the geometric mean over histories.
 	Loss, Validation float64
 	// Stopped says why it ended: "planned steps done", "no better for N
 	// validations" or "budget used up".
@@ -79,6 +79,7 @@ const (
 	epochs     = 20    // validations a fit
 	patience   = 5     // validations without a better one before the rate comes down
 	maxWeight  = 10    // of a window, in units
+	typical    = 0.2   // loss of a history, to begin with
 	maxPasses  = 12    // over all windows
 	validation = 4096  // windows at most, and no more than a fair share of the time
 	// stepsPerSecond is what a slow pair of cores does.
@@ -99,6 +100,10 @@ type source struct {
 	// unit is the error of the one-day seasonal naive, what losses are counted
 	// in.
 	unit float64
+	// lately is the running mean of its training loss. Windows weigh by its
+	// inverse, so that each history counts by how much better it gets, and not
+	// by how hard it is: what is fitted is the mean of the logarithms.
+	lately float64
 }
 
 func newSources(histories []forecast.History, heldBack float64) []source {
@@ -107,7 +112,7 @@ func newSources(histories []forecast.History, heldBack float64) []source {
 		if h.Known() < minKnown {
 			continue
 		}
-		s := source{Source: feature.NewSource(h.Series), series: h.Series}
+		s := source{Source: feature.NewSource(h.Series), series: h.Series, lately: typical}
 		s.fitted = int(float64(h.Len()) * (1 - heldBack))
 		for _, lag := range []int{feature.Day, forecast.Horizon, 1} {
 			if s.unit = naiveError(h.Values[:s.fitted], lag); s.unit > 0 {
@@ -164,6 +169,9 @@ func (s *source) cut(c *feature.Cutter, b *batch[float32], i, since, origin int)
 	b.weight[i] = float32(min(scale.Unit/s.unit, maxWeight))
 }
 
+// share is what the loss of s is multiplied by in training.
+func (s *source) share() float64 { return typical / (s.lately + typical/10) }
+
 // Fit fits a network to histories. Cancelling ctx ends it with ctx's error and
 // no model.
 func Fit(ctx context.Context, histories []forecast.History, o FitOptions) (*Model, FitReport, error) {
@@ -206,6 +214,7 @@ type fitter struct {
 	draw    []float64
 	graphs  [shards]*graph[float32]
 	cutters [shards]feature.Cutter
+	drawn   [shards][shardSize]int // the sources of the windows of this step
 	solver  *G.AdamSolver
 	weights [3]*tensor.Dense
 	mean    parameters // running mean of the weights
@@ -325,6 +334,7 @@ func (f *fitter) step(ctx context.Context, step int, rate float64) (float64, err
 	if err := g.Wait(); err != nil {
 		return 0, fmt.Errorf("fit: step %d: %w", step, err)
 	}
+	f.note()
 	if err := f.descend(rate); err != nil {
 		return 0, fmt.Errorf("fit: step %d: %w", step, err)
 	}
@@ -336,6 +346,16 @@ func (f *fitter) step(ctx context.Context, step int, rate float64) (float64, err
 		return 0, fmt.Errorf("fit: step %d: the loss is %v: the histories hold rates too large to fit", step, sum)
 	}
 	return sum / shards, nil
+}
+
+// note moves the running losses of the sources that were drawn.
+func (f *fitter) note() {
+	for shard, g := range f.graphs {
+		for i, k := range f.drawn[shard] {
+			s := &f.sources[k]
+			s.lately += (float64(g.each[i])/s.share() - s.lately) / 100
+		}
+	}
 }
 
 // fill draws the windows of a shard.
@@ -350,6 +370,10 @@ func (f *fitter) fill(shard int, r *rand.Rand) {
 			}
 			s := &f.sources[k]
 			origin := r.IntN(max(s.fitted-1, 1))
+			if r.IntN(2) == 0 {
+				// Rather what was lately than what was long ago.
+				origin = max(origin, r.IntN(max(s.fitted-1, 1)))
+			}
 			since := 0
 			if r.Float64() < 0.15 {
 				// What it is like to know little: from five minutes to a week.
@@ -358,6 +382,8 @@ func (f *fitter) fill(shard int, r *rand.Rand) {
 			if s.Known(max(since, 0), origin+1) && s.Known(origin+1, min(origin+1+forecast.Horizon, s.fitted)) {
 				s.cut(&f.cutters[shard], b, i, since, origin)
 				s.mask(b, i, origin)
+				b.weight[i] *= float32(s.share())
+				f.drawn[shard][i] = k
 				break
 			}
 		}

@@ -10,35 +10,76 @@ import (
 // The network's last layer gives, for one example, in this order:
 //
 //	for each of the horizon's bins, a weight for each base
+//	for each of the horizon's bins, a weight for each shape
 //	for each step of the horizon, an offset for each quantile level
 //	for each peak window, an offset for each quantile level
 //
-// The softmax of the weights mixes the bases into one expected course; a
-// quantile of a step is that course plus its offset. A quantile of the largest
+// The softmax of the first weights mixes the bases into one expected course, to
+// which the logistic function of the others adds the shapes; a quantile of a
+// step is that course plus its offset. A quantile of the largest
 // rate in a window is the highest point of the course so far plus its offset.
 const (
 	mixed   = feature.Bins * feature.Bases
+	shaped  = feature.Bins * feature.Shapes
+	offsets = mixed + shaped // where they begin
 	stepped = forecast.Horizon * forecast.NumLevels
-	outputs = mixed + stepped + peakWindows*forecast.NumLevels
+	outputs = offsets + stepped + peakWindows*forecast.NumLevels
 
 	peakWindows = 10
+	bases       = forecast.Horizon * feature.Columns // of one example
 	binSteps    = forecast.Horizon / feature.Bins
 )
 
 // windows are the peak windows in steps; those between are interpolated.
 func windows() [peakWindows]int { return [...]int{2, 3, 5, 7, 10, 15, 20, 30, 45, 60} }
 
-// course mixes the bases [Horizon, Bases] of one example into dst, and leaves
-// the weights of each bin in p.
-func course[F float](out, base, dst []F, p *[feature.Bins][feature.Bases]F) {
-	for bin := range feature.Bins {
-		softmax(out[bin*feature.Bases:(bin+1)*feature.Bases], p[bin][:])
+// mixture is how the columns of each bin are weighed: the bases by weights that
+// sum to one, each shape by one from 0 to 1.
+type mixture[F float] [feature.Bins][feature.Columns]F
+
+// course mixes the rows of base [Horizon, Columns] of one example into dst, and
+// leaves the weights in m.
+func (m *mixture[F]) course(out, base, dst []F) {
+	for bin := range m {
+		w := &m[bin]
+		softmax(out[bin*feature.Bases:(bin+1)*feature.Bases], w[:feature.Bases])
+		for i, v := range out[mixed+bin*feature.Shapes : mixed+(bin+1)*feature.Shapes] {
+			w[feature.Bases+i] = F(1 / (1 + math.Exp(-float64(v))))
+		}
 		for h := bin * binSteps; h < (bin+1)*binSteps; h++ {
-			var m F
-			for k, b := range base[h*feature.Bases : (h+1)*feature.Bases] {
-				m += p[bin][k] * b
+			var sum F
+			for k, b := range base[h*feature.Columns : (h+1)*feature.Columns] {
+				sum += w[k] * b
 			}
-			dst[h] = m
+			dst[h] = sum
+		}
+	}
+}
+
+// gradient adds the gradient by the weights' outputs to d, for that by the
+// course.
+func (m *mixture[F]) gradient(base, byCourse, d []F) {
+	for bin := range m {
+		w := &m[bin]
+		dBase := d[bin*feature.Bases : (bin+1)*feature.Bases]
+		dShape := d[mixed+bin*feature.Shapes : mixed+(bin+1)*feature.Shapes]
+		for h := bin * binSteps; h < (bin+1)*binSteps; h++ {
+			g := byCourse[h]
+			if g == 0 {
+				continue
+			}
+			row := base[h*feature.Columns : (h+1)*feature.Columns]
+			var mean F
+			for k, b := range row[:feature.Bases] {
+				mean += w[k] * b
+			}
+			for k, b := range row[:feature.Bases] {
+				dBase[k] += g * w[k] * (b - mean)
+			}
+			for i, b := range row[feature.Bases:] {
+				p := w[feature.Bases+i]
+				dShape[i] += g * b * p * (1 - p)
+			}
 		}
 	}
 }
@@ -63,9 +104,10 @@ func softmax[F float](in, out []F) {
 type loss[F float] struct {
 	batch int
 	d     []F // [batch, outputs], the gradient
+	each  []F // [batch], the loss of each example, its weight included
 	path  [forecast.Horizon]F
 	dPath [forecast.Horizon]F
-	p     [feature.Bins][feature.Bases]F
+	mix   mixture[F]
 	level [forecast.NumLevels]F
 	wins  [peakWindows]int
 }
@@ -74,7 +116,7 @@ type loss[F float] struct {
 const peakShare = 0.25
 
 func newLoss[F float](batch int) *loss[F] {
-	l := &loss[F]{batch: batch, d: make([]F, batch*outputs), wins: windows()}
+	l := &loss[F]{batch: batch, d: make([]F, batch*outputs), each: make([]F, batch), wins: windows()}
 	for i, v := range forecast.Levels() {
 		l.level[i] = F(v)
 	}
@@ -87,16 +129,16 @@ const targets = forecast.Horizon + peakWindows
 
 // forward gives the mean loss of the batch: for each example its weight times
 // the mean pinball loss over the known steps and levels. out is
-// [batch, outputs], base [batch, Horizon*Bases], truth [batch, targets] and
-// weight [batch]. It leaves the gradient in d.
+// [batch, outputs], base [batch, Horizon*Columns], truth [batch, targets] and
+// weight [batch]. It leaves the gradient in d, and each example's part in each.
 func (l *loss[F]) forward(out, base, truth, weight []F) F {
 	clear(l.d)
-	var sum F
+	clear(l.each)
 	for b := range l.batch {
 		o, d := out[b*outputs:(b+1)*outputs], l.d[b*outputs:(b+1)*outputs]
-		bases := base[b*forecast.Horizon*feature.Bases : (b+1)*forecast.Horizon*feature.Bases]
+		rows := base[b*bases : (b+1)*bases]
 		want := truth[b*targets : (b+1)*targets]
-		course(o, bases, l.path[:], &l.p)
+		l.mix.course(o, rows, l.path[:])
 		clear(l.dPath[:])
 		n := 0
 		for _, y := range want[:forecast.Horizon] {
@@ -112,9 +154,9 @@ func (l *loss[F]) forward(out, base, truth, weight []F) F {
 			if y != y {
 				continue
 			}
-			at := mixed + h*forecast.NumLevels
+			at := offsets + h*forecast.NumLevels
 			s, g := l.pinball(y-l.path[h], o[at:at+forecast.NumLevels], d[at:at+forecast.NumLevels], unit)
-			sum += s
+			l.each[b] += s
 			l.dPath[h] += g
 		}
 		unit *= peakShare * F(n) / peakWindows
@@ -129,12 +171,17 @@ func (l *loss[F]) forward(out, base, truth, weight []F) F {
 			if y != y {
 				continue
 			}
-			at := mixed + stepped + i*forecast.NumLevels
+			at := offsets + stepped + i*forecast.NumLevels
 			s, g := l.pinball(y-l.path[top], o[at:at+forecast.NumLevels], d[at:at+forecast.NumLevels], unit)
-			sum += s
+			l.each[b] += s
 			l.dPath[top] += g
 		}
-		l.byMix(bases, d)
+		l.mix.gradient(rows, l.dPath[:], d)
+	}
+	var sum F
+	for b, v := range l.each {
+		sum += v
+		l.each[b] = v * F(l.batch)
 	}
 	return sum
 }
@@ -153,20 +200,6 @@ func (l *loss[F]) pinball(y F, offset, d []F, unit F) (sum, dPath F) {
 		dPath += d[q]
 	}
 	return sum, dPath
-}
-
-func (l *loss[F]) byMix(base, d []F) {
-	for bin := range feature.Bins {
-		for h := bin * binSteps; h < (bin+1)*binSteps; h++ {
-			g := l.dPath[h]
-			if g == 0 {
-				continue
-			}
-			for k, v := range base[h*feature.Bases : (h+1)*feature.Bases] {
-				d[bin*feature.Bases+k] += g * l.p[bin][k] * (v - l.path[h])
-			}
-		}
-	}
 }
 
 // lossOp is l as an op: the output [batch, outputs], the bases, the truth and
@@ -190,11 +223,11 @@ func lossOp[F float](l *loss[F]) *op[F] {
 // and peaks, in rates.
 func quantiles(out, base []float32, s feature.Scale) (steps, peaks []forecast.Quantiles) {
 	var path [forecast.Horizon]float32
-	var p [feature.Bins][feature.Bases]float32
-	course(out, base, path[:], &p)
+	var mix mixture[float32]
+	mix.course(out, base, path[:])
 	steps = make([]forecast.Quantiles, forecast.Horizon)
 	for h := range steps {
-		steps[h] = rates(out[mixed+h*forecast.NumLevels:], path[h], s)
+		steps[h] = rates(out[offsets+h*forecast.NumLevels:], path[h], s)
 	}
 	peaks = make([]forecast.Quantiles, forecast.Horizon)
 	peaks[0] = steps[0]
@@ -205,7 +238,7 @@ func quantiles(out, base []float32, s feature.Scale) (steps, peaks []forecast.Qu
 				top = h
 			}
 		}
-		peaks[w-1] = rates(out[mixed+stepped+i*forecast.NumLevels:], path[top], s)
+		peaks[w-1] = rates(out[offsets+stepped+i*forecast.NumLevels:], path[top], s)
 		for v := from + 1; v < w; v++ {
 			f := float64(v-from) / float64(w-from)
 			for q := range peaks[v-1] {

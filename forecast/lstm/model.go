@@ -72,7 +72,6 @@ func (m *Model) forward(e *engine, histories []forecast.History) []forecast.Fore
 	out := e.run(m.weights)
 	forecasts := make([]forecast.Forecast, len(histories))
 	for i, h := range histories {
-		const bases = forecast.Horizon * feature.Bases
 		steps, peaks := quantiles(out[i*outputs:(i+1)*outputs], e.batch.base[i*bases:(i+1)*bases], scales[i])
 		forecasts[i] = forecast.Forecast{Workload: h.Workload, Origin: h.Origin(), Steps: steps, Peaks: peaks, By: Name}
 	}

@@ -74,7 +74,7 @@ func (z size) initial(r *rand.Rand) parameters {
 	for h := range forecast.Horizon {
 		for q, level := range forecast.Levels() {
 			// The quantiles of a normal error of a fifth of the unit.
-			bias[mixed+h*forecast.NumLevels+q] = float32(0.2 * math.Sqrt2 * math.Erfinv(2*level-1))
+			bias[offsets+h*forecast.NumLevels+q] = float32(0.2 * math.Sqrt2 * math.Erfinv(2*level-1))
 		}
 	}
 	return p
@@ -85,7 +85,7 @@ type batch[F float] struct {
 	n      int
 	x      []F // [steps, n, channels]
 	static []F // [n, statics]
-	base   []F // [n, horizon*bases]
+	base   []F // [n, horizon*columns]
 	truth  []F // [n, targets]
 	weight []F // [n]
 }
@@ -93,14 +93,13 @@ type batch[F float] struct {
 func newBatch[F float](n int) *batch[F] {
 	return &batch[F]{
 		n: n, x: make([]F, feature.Steps*n*feature.Channels), static: make([]F, n*feature.Statics),
-		base:  make([]F, n*forecast.Horizon*feature.Bases),
+		base:  make([]F, n*bases),
 		truth: make([]F, n*targets), weight: make([]F, n),
 	}
 }
 
 // window is where the features of example i go.
 func window(b *batch[float32], i int) feature.Window {
-	const bases = forecast.Horizon * feature.Bases
 	return feature.Window{
 		X: b.x[i*feature.Channels:], Stride: b.n * feature.Channels,
 		Static: b.static[i*feature.Statics : (i+1)*feature.Statics],
@@ -114,6 +113,7 @@ type graph[F float] struct {
 	batch   *batch[F]
 	weights G.Nodes
 	loss    *G.Node
+	each    []F // the loss of each example of the last run, see loss
 	vm      G.VM
 }
 
@@ -129,7 +129,7 @@ func newGraph[F float](k arithmetic[F], z size, n int, weights [3]*tensor.Dense)
 	}
 	x := data("x", gr.batch.x, feature.Steps, n, feature.Channels)
 	static := data("static", gr.batch.static, n, feature.Statics)
-	base := data("base", gr.batch.base, n, forecast.Horizon*feature.Bases)
+	base := data("base", gr.batch.base, n, bases)
 	truth := data("truth", gr.batch.truth, n, targets)
 	weight := data("weight", gr.batch.weight, n)
 	for i, s := range z.shapes() {
@@ -150,7 +150,9 @@ func newGraph[F float](k arithmetic[F], z size, n int, weights [3]*tensor.Dense)
 	last := apply(sequenceOp(newSequence(k, feature.Steps, n, feature.Channels, z.hidden), false), x, gr.weights[0])
 	mid := apply(denseOp(newDense(k, n, z.hidden, feature.Statics, z.dense, true)), last, static, gr.weights[1])
 	out := apply(denseOp(newDense(k, n, z.dense, 0, outputs, false)), mid, gr.weights[2])
-	gr.loss = apply(lossOp(newLoss[F](n)), out, base, truth, weight)
+	l := newLoss[F](n)
+	gr.each = l.each
+	gr.loss = apply(lossOp(l), out, base, truth, weight)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +215,6 @@ func (e *engine) run(p parameters) []float32 {
 
 // loss is the loss of example i alone, of the output of the last run.
 func (e *engine) loss(out []float32, i int) float32 {
-	const bases = forecast.Horizon * feature.Bases
 	b := e.batch
 	return newLoss[float32](1).forward(out[i*outputs:(i+1)*outputs], b.base[i*bases:(i+1)*bases], b.truth[i*targets:(i+1)*targets], b.weight[i:i+1])
 }
