@@ -18,7 +18,7 @@ type backtestReport struct {
 	// baselines on the same origins.
 	Results []backtest.Result `json:"results"`
 	// LeftOut are the series that had no origins to choose, and why.
-	LeftOut []backtest.Dropped `json:"left_out,omitempty"`
+	LeftOut []backtest.Dropped `json:"leftOut,omitempty"`
 }
 
 // text prints a table for each range of horizons, and one for the peaks.

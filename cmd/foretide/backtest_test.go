@@ -105,7 +105,7 @@ func TestBacktestBaseline(t *testing.T) {
 			Overall    accuracy.Scores
 			Series     []struct{ Series string }
 		}
-		LeftOut []struct{ Series, Why string } `json:"left_out"`
+		LeftOut []struct{ Series, Why string } `json:"leftOut"`
 	}
 	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
 		t.Fatal(err)

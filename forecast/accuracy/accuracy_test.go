@@ -168,7 +168,7 @@ func TestCompareAndOverall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"horizon":"1-5","mase":null,"mase_ratio":null,"crps_ratio":null,"coverage":[{"level":0.9,"share":1},{"level":0.95,"share":1},{"level":0.99,"share":1}]}`
+	want := `{"horizon":"1-5","mase":null,"maseRatio":null,"crpsRatio":null,"coverage":[{"level":0.9,"share":1},{"level":0.95,"share":1},{"level":0.99,"share":1}]}`
 	if string(data) != want {
 		t.Errorf("JSON is %s, want %s", data, want)
 	}

@@ -23,8 +23,8 @@ type HorizonScore struct {
 	// MASERatio and CRPSRatio are the error of the median and the weighted
 	// quantile loss by those of the reference on the same minutes: below 1 is
 	// better than the reference.
-	MASERatio Figure `json:"mase_ratio"`
-	CRPSRatio Figure `json:"crps_ratio"`
+	MASERatio Figure `json:"maseRatio"`
+	CRPSRatio Figure `json:"crpsRatio"`
 	// Coverage is the share of minutes at or below the quantile: as near as can
 	// be to the level.
 	Coverage []Coverage `json:"coverage"`
@@ -39,7 +39,7 @@ type Coverage struct {
 // PeakScore is how the 0.95 quantile of the largest rate in a window did.
 type PeakScore struct {
 	// Window is in minutes.
-	Window int `json:"window_min"`
+	Window int `json:"windowMinutes"`
 	// Ratio is its pinball loss by that of the reference.
 	Ratio Figure `json:"ratio"`
 	// Covered is the share of windows whose largest rate was at or below it.

@@ -132,7 +132,7 @@ func (c Config) Check() error {
 	}
 	if headers := c.headers(); headers != nil {
 		if err := headers.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("Headers: %w; credentials have fields of their own", err))
+			errs = append(errs, fmt.Errorf("set headers: %w; credentials have fields of their own", err))
 		}
 	}
 	if c.Window != 0 && c.Window < forecast.Step {

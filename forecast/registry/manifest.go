@@ -45,10 +45,10 @@ type Data struct {
 	// Workloads is the number of histories.
 	Workloads int `json:"workloads"`
 	// KnownMinutes is the number of steps with a known rate, over all histories.
-	KnownMinutes int `json:"known_minutes"`
+	KnownMinutes int `json:"knownMinutes"`
 	// HeldBack is the share of each history's time, at its end, that was
 	// scored and not fitted: 0 to 1.
-	HeldBack float64 `json:"held_back"`
+	HeldBack float64 `json:"heldBack"`
 }
 
 // Training says how the weights were found.
@@ -141,7 +141,7 @@ func (m Manifest) check() error {
 		name string
 		v    int
 	}{
-		{"data.workloads", m.Data.Workloads}, {"data.known_minutes", m.Data.KnownMinutes},
+		{"data.workloads", m.Data.Workloads}, {"data.knownMinutes", m.Data.KnownMinutes},
 		{"training.steps", m.Training.Steps}, {"training.epochs", m.Training.Epochs}, {"training.windows", m.Training.Windows},
 	} {
 		if f.v < 0 {
@@ -155,7 +155,7 @@ func (m Manifest) check() error {
 		name string
 		v    float64
 	}{
-		{"data.held_back", m.Data.HeldBack}, {"training.loss", m.Training.Loss},
+		{"data.heldBack", m.Data.HeldBack}, {"training.loss", m.Training.Loss},
 		{"training.validation", m.Training.Validation}, {"training.seconds", m.Training.Seconds},
 	} {
 		if math.IsNaN(f.v) || math.IsInf(f.v, 0) {
