@@ -103,7 +103,7 @@ func testUnrolled[F float](t *testing.T, k arithmetic[F], within float64) {
 	w := normal[F](r, (tIn+tHidden+1)*4*tHidden, 0.4)
 	by := normal[F](r, tBatch*tHidden, 1)
 	whole := func(_ *G.ExprGraph, x, w *G.Node) *G.Node {
-		return G.Must(G.ApplyOp(sequenceOp(newSequence(k, tSteps, tBatch, tIn, tHidden), true), x, w))
+		return G.Must(G.ApplyOp(sequenceOp(newSequence(k, tSteps, tBatch, tIn, tHidden, true), true), x, w))
 	}
 	dx, dw := gradients(t, whole, x, w, by)
 	wantX, wantW := gradients(t, unrolled, x, w, by)
@@ -143,7 +143,7 @@ func TestSequenceByDifferences(t *testing.T) {
 	x := normal[float64](r, tSteps*tBatch*tIn, 1)
 	w := normal[float64](r, (tIn+tHidden+1)*4*tHidden, 0.4)
 	by := normal[float64](r, tBatch*tHidden, 1)
-	s := newSequence(exact{}, tSteps, tBatch, tIn, tHidden)
+	s := newSequence(exact{}, tSteps, tBatch, tIn, tHidden, true)
 	f := func() float64 {
 		sum := 0.0
 		for i, v := range s.forward(x, w) {

@@ -147,7 +147,7 @@ func newGraph[F float](k arithmetic[F], z size, n int, weights [3]*tensor.Dense)
 		}
 		return node
 	}
-	last := apply(sequenceOp(newSequence(k, feature.Steps, n, feature.Channels, z.hidden), false), x, gr.weights[0])
+	last := apply(sequenceOp(newSequence(k, feature.Steps, n, feature.Channels, z.hidden, true), false), x, gr.weights[0])
 	mid := apply(denseOp(newDense(k, n, z.hidden, feature.Statics, z.dense, true)), last, static, gr.weights[1])
 	out := apply(denseOp(newDense(k, n, z.dense, 0, outputs, false)), mid, gr.weights[2])
 	l := newLoss[F](n)
@@ -200,7 +200,7 @@ type engine struct {
 func newEngine(z size, n int) *engine {
 	return &engine{
 		batch: newBatch[float32](n),
-		seq:   newSequence(fast{}, feature.Steps, n, feature.Channels, z.hidden),
+		seq:   newSequence(fast{}, feature.Steps, n, feature.Channels, z.hidden, false),
 		mid:   newDense(fast{}, n, z.hidden, feature.Statics, z.dense, true),
 		out:   newDense(fast{}, n, z.dense, 0, outputs, false),
 	}

@@ -31,3 +31,9 @@ func gatesAVX2(h int, batch int, z *float32, prevC *float32, c *float32, tanhC *
 //
 //go:noescape
 func gatesGradientAVX2(h int, batch int, gates *float32, tanhC *float32, prevC *float32, dh *float32, dHnext *float32, dC *float32, dGates *float32)
+
+// adamAVX2 is Adam for n of at least 1. by points to what keeps m and adds to it,
+// the same for v, what v is divided by, epsilon and the rate.
+//
+//go:noescape
+func adamAVX2(n int, w *float32, dw *float32, m *float32, v *float32, by *float32)

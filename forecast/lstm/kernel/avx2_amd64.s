@@ -1208,3 +1208,94 @@ gradientRowDone:
 	JNZ  gradientRow
 	VZEROUPPER
 	RET
+
+// func adamAVX2(n int, w *float32, dw *float32, m *float32, v *float32, by *float32)
+// Requires: AVX, FMA3
+TEXT ·adamAVX2(SB), NOSPLIT, $0-48
+	MOVQ         by+40(FP), AX
+	VBROADCASTSS (AX), Y0
+	VBROADCASTSS 4(AX), Y1
+	VBROADCASTSS 8(AX), Y2
+	VBROADCASTSS 12(AX), Y3
+	VBROADCASTSS 16(AX), Y4
+	VBROADCASTSS 20(AX), Y5
+	VBROADCASTSS 24(AX), Y6
+	MOVQ         $0x00000001, AX
+	MOVQ         w+8(FP), CX
+	MOVQ         dw+16(FP), DX
+	MOVQ         m+24(FP), BX
+	MOVQ         v+32(FP), SI
+	MOVQ         n+0(FP), DI
+	MOVQ         DI, R8
+	SHLQ         $0x02, R8
+	LEAQ         (R8)(R8*2), R8
+
+adamRow:
+	MOVQ DI, R8
+
+adamEight:
+	CMPQ         R8, $0x08
+	JL           adamRest
+	VMOVUPS      (DX), Y7
+	VMOVUPS      (BX), Y8
+	VMOVUPS      (SI), Y9
+	VMULPS       Y0, Y8, Y8
+	VFMADD231PS  Y1, Y7, Y8
+	VMOVUPS      Y8, (BX)
+	VMULPS       Y7, Y7, Y7
+	VMULPS       Y2, Y9, Y9
+	VFMADD231PS  Y3, Y7, Y9
+	VMOVUPS      Y9, (SI)
+	VMULPS       Y4, Y9, Y9
+	VSQRTPS      Y9, Y9
+	VADDPS       Y5, Y9, Y9
+	VDIVPS       Y9, Y8, Y8
+	VMOVUPS      (CX), Y7
+	VFNMADD231PS Y6, Y8, Y7
+	VMOVUPS      Y7, (CX)
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      Y7, (DX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, R8
+	JMP          adamEight
+
+adamRest:
+	TESTQ        R8, R8
+	JZ           adamRowDone
+	LEAQ         laneMask<>+64(SB), R9
+	MOVQ         R8, R10
+	SHLQ         $0x02, R10
+	SUBQ         R10, R9
+	VMOVUPS      (R9), Y7
+	VMASKMOVPS   (DX), Y7, Y8
+	VMASKMOVPS   (BX), Y7, Y9
+	VMASKMOVPS   (SI), Y7, Y10
+	VMULPS       Y0, Y9, Y9
+	VFMADD231PS  Y1, Y8, Y9
+	VMASKMOVPS   Y9, Y7, (BX)
+	VMULPS       Y8, Y8, Y8
+	VMULPS       Y2, Y10, Y10
+	VFMADD231PS  Y3, Y8, Y10
+	VMASKMOVPS   Y10, Y7, (SI)
+	VMULPS       Y4, Y10, Y10
+	VSQRTPS      Y10, Y10
+	VADDPS       Y5, Y10, Y10
+	VDIVPS       Y10, Y9, Y9
+	VMASKMOVPS   (CX), Y7, Y8
+	VFNMADD231PS Y6, Y9, Y8
+	VMASKMOVPS   Y8, Y7, (CX)
+	VXORPS       Y8, Y8, Y8
+	VMASKMOVPS   Y8, Y7, (DX)
+	LEAQ         (CX)(R8*4), CX
+	LEAQ         (DX)(R8*4), DX
+	LEAQ         (BX)(R8*4), BX
+	LEAQ         (SI)(R8*4), SI
+
+adamRowDone:
+	DECQ AX
+	JNZ  adamRow
+	VZEROUPPER
+	RET

@@ -1,5 +1,6 @@
-// Package kernel computes the two things an LSTM spends its time on, in
-// float32: matrix products and the cell's non-linearities, forward and back.
+// Package kernel computes what fitting an LSTM spends its time on, in float32:
+// matrix products, the cell's non-linearities, forward and back, and the
+// solver's steps.
 //
 // On amd64 with AVX2 and FMA it runs assembly, which the module in asm writes;
 // elsewhere, and under the build tag purego, plain Go over gonum's BLAS. The
@@ -122,6 +123,28 @@ func GatesGradient(h, batch int, gates, tanhC, prevC, dh, dHnext, dC, dGates []f
 	check("dGates", dGates, batch, 4*h, 4*h)
 	if h > 0 && batch > 0 {
 		gatesGradient(h, batch, gates, tanhC, prevC, dh, dHnext, dC, dGates)
+	}
+}
+
+// AdamStep is how Adam steps. Decay1 and Decay2 are what is kept of the running
+// means a step, Bias1 and Bias2 how much of them is there yet: 1 less the
+// decay to the power of the number of the step, which begins at 1.
+type AdamStep struct{ Rate, Decay1, Decay2, Bias1, Bias2, Epsilon float64 }
+
+// Adam takes a step of the method of that name (Kingma and Ba, 2015): it moves
+// the weights w against their gradient g, by its running mean m over the root
+// of that of its square v, and clears g. All are of one length.
+func Adam(w, g, m, v []float32, s AdamStep) {
+	n := len(w)
+	check("g", g, 1, n, n)
+	check("m", m, 1, n, n)
+	check("v", v, 1, n, n)
+	if n > 0 {
+		by := [...]float32{
+			float32(s.Decay1), float32(1 - s.Decay1), float32(s.Decay2), float32(1 - s.Decay2),
+			float32(1 / s.Bias2), float32(s.Epsilon), float32(s.Rate / s.Bias1),
+		}
+		adam(w, g, m, v, &by)
 	}
 }
 

@@ -166,6 +166,14 @@ func gatesGradient(h, batch int, gates, tanhC, prevC, dh, dHnext, dC, dGates []f
 	gatesGradientAVX2(h, batch, &gates[0], &tanhC[0], first(prevC), &dh[0], &dHnext[0], &dC[0], &dGates[0])
 }
 
+func adam(w, g, m, v []float32, by *[7]float32) {
+	if !accelerated() {
+		plainAdam(w, g, m, v, by)
+		return
+	}
+	adamAVX2(len(w), &w[0], &g[0], &m[0], &v[0], &by[0])
+}
+
 // first points to the first element of s, nil if it has none.
 func first(s []float32) *float32 {
 	if s == nil {

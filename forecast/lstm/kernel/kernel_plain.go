@@ -32,3 +32,5 @@ func gates(h, batch int, z, prevC, c, tanhC, hOut []float32) {
 func gatesGradient(h, batch int, gates, tanhC, prevC, dh, dHnext, dC, dGates []float32) {
 	plainGatesGradient(h, batch, gates, tanhC, prevC, dh, dHnext, dC, dGates)
 }
+
+func adam(w, g, m, v []float32, by *[7]float32) { plainAdam(w, g, m, v, by) }

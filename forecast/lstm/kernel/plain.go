@@ -77,6 +77,16 @@ func plainGatesGradient(h, batch int, gates, tanhC, prevC, dh, dHnext, dC, dGate
 	}
 }
 
+func plainAdam(w, g, m, v []float32, by *[7]float32) {
+	keepM, addM, keepV, addV, unbias, epsilon, rate := by[0], by[1], by[2], by[3], by[4], by[5], by[6]
+	for i := range w {
+		m[i] = keepM*m[i] + addM*g[i]
+		v[i] = keepV*v[i] + addV*g[i]*g[i]
+		w[i] -= rate * m[i] / (float32(math.Sqrt(float64(unbias*v[i]))) + epsilon)
+		g[i] = 0
+	}
+}
+
 func sigmoid(x float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))) }
 
 // tanh by way of exp is several times faster than math.Tanh, and in float64

@@ -12,5 +12,6 @@ func main() {
 	row()
 	gates(mask)
 	gatesGradient(mask)
+	adam(mask)
 	Generate()
 }
