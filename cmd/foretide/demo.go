@@ -197,7 +197,8 @@ func (d *demo) serve(ctx context.Context, p *player, loop *scaler.Loop, metrics 
 		s, err = p.summary(d.first, until, model)
 		return err
 	})
-	return s, g.Wait()
+	err = g.Wait()
+	return s, err
 }
 
 // play plays one day in d.length, or day after day until ctx ends.
@@ -221,6 +222,9 @@ func (d *demo) play(ctx context.Context, p *player) (time.Time, error) {
 			d.say("   %s", from.Format("Monday, 2 January"))
 		}
 		until, err := p.play(ctx, from, from.Add(demoDay), pace)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			d.say("   The time is up before the day is: this machine is busy, or slow.")
+		}
 		if err != nil || ctx.Err() != nil || d.length > 0 {
 			return until, err
 		}
@@ -280,9 +284,11 @@ func servePage(ctx context.Context, lis net.Listener, h http.Handler) error {
 		return fmt.Errorf("serve the page on %s: %w", lis.Addr(), err)
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	err := server.Shutdown(grace)
+	if server.Shutdown(grace) != nil {
+		_ = server.Close() // a browser holds a connection; it does not hold us
+	}
 	<-failed
-	return err
+	return nil
 }

@@ -132,7 +132,7 @@ func askAsKEDA(t *testing.T, address string) {
 }
 
 // TestDemoInterrupted ends an endless demo as Ctrl-C does, on a port that is
-// taken.
+// taken, while a browser holds a connection that it has not used yet.
 func TestDemoInterrupted(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -145,8 +145,17 @@ func TestDemoInterrupted(t *testing.T) {
 	played := time.AfterFunc(time.Hour, interrupt)
 	defer played.Stop()
 	code, stdout, said := runDemo(ctx, func(line string) {
+		if _, url, ok := strings.Cut(line, "the page     http://"); ok {
+			address, _, _ := strings.Cut(url, "/")
+			held, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { held.Close() })
+		}
 		if strings.HasPrefix(line, "4.") {
-			played.Reset(3 * time.Second)
+			played.Reset(time.Second)
 		}
 	}, "--http", taken.Addr().String(), "--store", t.TempDir())
 	if code != exitOK {

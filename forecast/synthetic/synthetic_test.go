@@ -165,7 +165,7 @@ func TestGraph(t *testing.T) {
 func TestStories(t *testing.T) {
 	m := synthetic.Shop(1, opening)
 	hs := m.History(opening, opening.Add(15*day))
-	quiet := named(t, synthetic.Shop(1, opening.Add(-70*day)).History(opening, opening.Add(15*day)), "storefront")
+	quiet := synthetic.Shop(1, opening.Add(-70*day))
 	storefront := named(t, hs, "storefront")
 
 	t.Run("day and night", func(t *testing.T) {
@@ -184,9 +184,11 @@ func TestStories(t *testing.T) {
 	// events, so the ratio of the two is the events' doing alone.
 	ratio := func(d int) (low, high float64) {
 		low = math.Inf(1)
-		for i := range 24 * 12 {
-			at := opening.Add(time.Duration(d)*day + time.Duration(i)*5*time.Minute)
-			r := mean(storefront, at, 5*time.Minute) / mean(quiet, at, 5*time.Minute)
+		begin := opening.Add(time.Duration(d)*day + 8*time.Hour)
+		usual := named(t, quiet.History(begin, begin.Add(14*time.Hour)), "storefront")
+		for i := range 14 * 12 {
+			at := begin.Add(time.Duration(i) * 5 * time.Minute)
+			r := mean(storefront, at, 5*time.Minute) / mean(usual, at, 5*time.Minute)
 			low, high = min(low, r), max(high, r)
 		}
 		return low, high
@@ -275,15 +277,15 @@ func TestFitForForecasting(t *testing.T) {
 }
 
 func TestAssorted(t *testing.T) {
-	m := synthetic.Assorted(2, 200, opening, 14)
-	if again := synthetic.Assorted(2, 200, opening, 14); !cmp.Equal(m.History(opening, opening.Add(time.Hour)), again.History(opening, opening.Add(time.Hour)), cmpopts.EquateNaNs()) {
+	m := synthetic.Assorted(2, 80, opening, 14)
+	if again := synthetic.Assorted(2, 80, opening, 14); !cmp.Equal(m.History(opening, opening.Add(time.Hour)), again.History(opening, opening.Add(time.Hour)), cmpopts.EquateNaNs()) {
 		t.Error("the same seed gives other traffic")
 	}
-	if n := len(m.Workloads()); n != 200 || len(m.Edges(opening)) != 0 {
-		t.Errorf("%d workloads and %d edges, want 200 and none", n, len(m.Edges(opening)))
+	if n := len(m.Workloads()); n != 80 || len(m.Edges(opening)) != 0 {
+		t.Errorf("%d workloads and %d edges, want 80 and none", n, len(m.Edges(opening)))
 	}
 	var small, large, silent, late, partly int
-	for _, h := range m.History(opening, opening.Add(3*day)) {
+	for _, h := range m.History(opening, opening.Add(2*day)) {
 		top, zeros := 0.0, 0
 		for i, v := range h.Values {
 			if v < 0 || math.IsInf(v, 0) {
@@ -310,7 +312,7 @@ func TestAssorted(t *testing.T) {
 			late++
 		}
 	}
-	if small < 20 || large < 20 || partly < 20 || late < 1 || silent > 40 {
+	if small < 8 || large < 8 || partly < 8 || late < 1 || silent > 16 {
 		t.Errorf("%d below 1/s, %d above 10000/s, %d with zeros, %d late, %d silent: want all kinds", small, large, partly, late, silent)
 	}
 }
