@@ -5,7 +5,7 @@ BENCH    ?= .
 RUN      := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fuzz bench demo clean
+.PHONY: help build servers test race lint fuzz bench demo clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,11 +13,14 @@ help: ## list what there is
 build: ## build bin/foretide, static
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/foretide
 
-test: ## run the tests
-	go test $(RUN)
+servers: ## build the servers that tests start, once: Prometheus and an S3 server
+	@go test -timeout 60m ./forecast/prom/promtest ./forecast/registry/s3test
 
-race: ## run the tests under the race detector
-	CGO_ENABLED=1 go test -race -timeout 30m $(RUN)
+test: servers ## run the tests
+	go test -timeout 20m $(RUN)
+
+race: servers ## run the tests under the race detector
+	CGO_ENABLED=1 go test -race -timeout 40m $(RUN)
 
 lint: ## check format and code: gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \

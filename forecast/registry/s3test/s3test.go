@@ -5,7 +5,6 @@ package s3test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -105,13 +104,11 @@ func (s *Server) Restart() {
 // its cache.
 func build(t testing.TB) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
-	root, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
 	if err != nil {
 		t.Fatalf("find module: %v", err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "tool", "-n", "versitygw")
+	cmd := exec.CommandContext(t.Context(), "go", "tool", "-n", "versitygw")
 	cmd.Dir = filepath.Join(filepath.Dir(strings.TrimSpace(string(root))), "e2e", "s3")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
