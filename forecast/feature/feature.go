@@ -22,7 +22,7 @@ import (
 
 // Version names the meaning of every input below. Weights fitted under another
 // version cannot be used.
-const Version = 2
+const Version = 3
 
 // The shape of a window.
 const (
@@ -40,7 +40,7 @@ const (
 	// Columns is the length of a row of Window.Base: the bases, then the shapes.
 	Columns = Bases + Shapes
 	// Statics is the length of the vector of summaries.
-	Statics = 38 + 2*Shapes + 5*Bins
+	Statics = 37 + 2*Shapes + 5*Bins
 )
 
 // Day and Week are seasons in steps, and Days is how many days a profile

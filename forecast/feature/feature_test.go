@@ -13,12 +13,9 @@ import (
 	"github.com/foretide/foretide/forecast/forecasttest"
 )
 
-// Places in the summaries: of the one that knows how large rates are, and of the
-// first shape's fit, which is followed by its size and the other shapes'.
-const (
-	sizeInput = Statics - 5*Bins - 1
-	fitInput  = 20
-)
+// fitInput is the place in the summaries of the first shape's fit, which is
+// followed by its size and the other shapes'.
+const fitInput = 20
 
 func newWindow() Window {
 	nan := func(n int) []float32 { return slices.Repeat([]float32{float32(math.NaN())}, n) }
@@ -115,9 +112,6 @@ func TestWindowDoesNotKnowTheUnit(t *testing.T) {
 	}
 	want, wantScale := cut(s, 0, s.Len()-1)
 	got, gotScale := cut(forecast.Series{Start: s.Start, Values: larger}, 0, s.Len()-1)
-	// One input tells how large the unit is in requests: counts are noisier
-	// where they are small.
-	want.Static[sizeInput], got.Static[sizeInput] = 0, 0
 	near := func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-4 }
 	if d := cmp.Diff(want, got, cmp.Comparer(near)); d != "" {
 		t.Errorf("a thousand times the rate gives another window (-small +large):\n%s", d)
@@ -211,5 +205,21 @@ func TestShapesComeFromTheRightTimes(t *testing.T) {
 		if math.Abs(fit-1) > 0.1 {
 			t.Errorf("shape %d fits the last hour by %.2f, want about 1", i, fit)
 		}
+	}
+}
+
+func TestReclock(t *testing.T) {
+	s := weeks()
+	want, _ := cut(s, 0, s.Len()-1)
+	got, _ := cut(s, 0, s.Len()-1)
+	got.Reclock(0.123)
+	if cmp.Equal(want, got) {
+		t.Error("another time of day changed nothing")
+	}
+	origin := s.Origin().Unix() % 86400
+	got.Reclock(float64(origin) / 86400)
+	near := func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-6 }
+	if d := cmp.Diff(want, got, cmp.Comparer(near)); d != "" {
+		t.Errorf("the right time of day gives another window (-cut +set):\n%s", d)
 	}
 }

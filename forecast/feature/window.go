@@ -33,6 +33,21 @@ type Window struct {
 // the sequence, and as far ahead as the horizon.
 const seasonal = Steps*Stride + forecast.Horizon
 
+// Reclock sets the time of day of a window that was cut, as a fraction of the day
+// from 0 to 1. A network that is sometimes told a wrong one in training
+// learns to rely on what the seasons show, and not to know single days of
+// single histories by their hours.
+func (w Window) Reclock(clock float64) {
+	for t := range Steps {
+		sin, cos := math.Sincos(2 * math.Pi * (clock - float64((Steps-1-t)*Stride)/Day))
+		w.X[t*w.Stride+Channels-2], w.X[t*w.Stride+Channels-1] = float32(sin), float32(cos)
+	}
+	for i, k := range []float64{1, 2} {
+		sin, cos := math.Sincos(2 * math.Pi * k * clock)
+		w.Static[2*i], w.Static[2*i+1] = float32(sin), float32(cos)
+	}
+}
+
 // Cutter cuts windows. It owns the memory that takes, so it serves one
 // goroutine at a time.
 type Cutter struct {
@@ -244,8 +259,9 @@ func (c *Cutter) summarise(out []float32) {
 	put(c.share(o-59, o+1))
 	put(c.share(o-4, o+1))
 	put(c.share(o+1-Day, o+1))
-	put(math.Log1p(float64(c.known[o+1]-c.known[c.since])) / 10)
-	put(math.Log1p(c.Unit*60) / 10)
+	// No more than a week of it: how long a history is beyond what counts would
+	// tell the network nothing but which one it is, and where in it.
+	put(math.Log1p(min(float64(c.known[o+1]-c.known[c.since]), Week)) / 10)
 
 	for _, season := range [][]float64{c.profile[:], c.yesterday[:], c.week[:]} {
 		for b := range Bins {

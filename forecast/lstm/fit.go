@@ -382,6 +382,9 @@ func (f *fitter) fill(shard int, r *rand.Rand) {
 			if s.Known(max(since, 0), origin+1) && s.Known(origin+1, min(origin+1+forecast.Horizon, s.fitted)) {
 				s.cut(&f.cutters[shard], b, i, since, origin)
 				s.mask(b, i, origin)
+				if r.IntN(2) == 0 {
+					window(b, i).Reclock(r.Float64())
+				}
 				b.weight[i] *= float32(s.share())
 				f.drawn[shard][i] = k
 				break
