@@ -1,0 +1,73 @@
+package calibrate
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/foretide/foretide/forecast"
+)
+
+// catchUp is how far back an Online looks for steps that it has not observed:
+// what is older says nothing about forecasts that are waiting.
+const catchUp = 2 * forecast.Horizon * forecast.Step
+
+// Online is what is held of one workload to calibrate its forecasts: a
+// [Calibrator] of a network, or whatever else is trusted most, and of the
+// simple experts beside it, which are last value, and the same time of the day
+// and of the week before. It is not safe for concurrent use.
+type Online struct {
+	calibrator *Calibrator
+	courses    []course
+	now        []forecast.Forecast
+}
+
+// NewOnline holds nothing yet; network names the most trusted forecaster.
+func NewOnline(network string) *Online {
+	names := []string{network}
+	for _, c := range courses() {
+		names = append(names, c.name)
+	}
+	return &Online{calibrator: New(names...), courses: courses(), now: make([]forecast.Forecast, len(names))}
+}
+
+// Resume goes on with a calibrator that was decoded. The error is one whose
+// experts are not those of [NewOnline].
+func Resume(network string, c *Calibrator) (*Online, error) {
+	o := NewOnline(network)
+	if want := o.calibrator.experts; !slices.Equal(c.experts, want) {
+		return nil, fmt.Errorf("resume calibration of the experts %q: want %q", c.experts, want)
+	}
+	o.calibrator = c
+	return o, nil
+}
+
+// Calibrator is the one in use, to inspect.
+func (o *Online) Calibrator() *Calibrator { return o.calibrator }
+
+// Forecast observes what is new in h and mixes and corrects f with what the
+// simple experts say from h's last step on. f is the forecast of the most
+// trusted forecaster from there, the zero Forecast if it has none. The error is
+// that of [Calibrator.Combine].
+func (o *Online) Forecast(h forecast.History, f forecast.Forecast) (forecast.Forecast, error) {
+	o.observe(h.Series)
+	o.now[0] = f
+	for k := range o.courses {
+		o.now[k+1] = o.courses[k].forecast(h)
+	}
+	out, err := o.calibrator.Combine(o.now)
+	clear(o.now)
+	return out, err
+}
+
+// observe takes in the steps of s that came since the last one.
+func (o *Online) observe(s forecast.Series) {
+	from := s.End().Add(-catchUp)
+	if last := o.calibrator.Last(); last.After(from) {
+		from = last.Add(time.Nanosecond)
+	}
+	fresh := s.Between(from, s.End())
+	for i, v := range fresh.Values {
+		o.calibrator.Observe(fresh.Time(i), v)
+	}
+}
