@@ -2,6 +2,7 @@
 
 FUZZTIME ?= 30s
 BENCH    ?= .
+CPUS     ?= $(shell getconf _NPROCESSORS_ONLN)
 RUN      := ./...
 
 .DEFAULT_GOAL := help
@@ -37,14 +38,18 @@ fuzz: ## run every fuzz target for FUZZTIME (30s) each
 		done; \
 	done
 
-# A benchmark that compares two ways on the same machine reports the metric
-# "ratio": unlike nanoseconds it can be held against another machine's.
-bench: ## run the benchmarks matching BENCH (all); comparisons as BENCH name ratio
-	@go test -run '^$$' -bench '$(BENCH)' -benchmem $(RUN) | awk ' \
+# A sub-benchmark that compares two ways on the same machine reports the metric
+# "ratio", one that is held against a bar "core-seconds": unlike nanoseconds,
+# the first can be held against another machine's. The peers of the network are
+# forecast/lstm/bench's; one that is not installed is skipped, and says how.
+bench: ## run the benchmarks matching BENCH (all); comparisons as BENCH name value
+	@go test -run '^$$' -bench '$(BENCH)' -benchmem -cpu $(CPUS) -timeout 30m $(RUN) | awk -v cpus=$(CPUS) ' \
 		/no test files/ || /^PASS$$/ || /^ok / { next } \
+		/^BENCH / { comparisons = comparisons $$0 "\n"; next } \
 		{ print } \
-		/^Benchmark/ { for (i = 3; i <= NF; i++) if ($$i == "ratio") \
-			comparisons = comparisons "BENCH " substr($$1, 10) " " $$(i-1) "\n" } \
+		/^Benchmark/ { name = $$1; sub(/^Benchmark([^\/]*\/)?/, "", name); if (cpus > 1) sub("-" cpus "$$", "", name); \
+			for (i = 3; i <= NF; i++) if ($$i == "ratio" || $$i == "core-seconds") \
+				comparisons = comparisons "BENCH " name " " $$(i-1) ($$i == "ratio" ? "" : " " $$i) "\n" } \
 		/^(FAIL|panic:)/ { failed = 1 } \
 		END { printf "%s", comparisons; exit failed }'
 

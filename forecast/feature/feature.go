@@ -59,7 +59,7 @@ const Memory = Week + Steps*Stride + smooth + 1
 const smooth = 2
 
 // Source is a series prepared to cut windows from: sums over the steps before
-// each, for fast means. It is read-only once made.
+// each, for fast means. It is read-only until it is reset.
 type Source struct {
 	y     []float64
 	phase int // seconds of the day at step 0
@@ -72,30 +72,47 @@ type Source struct {
 
 // NewSource prepares s, which it keeps.
 func NewSource(s forecast.Series) *Source {
-	n := len(s.Values)
-	p := &Source{
-		y: s.Values, phase: int(((s.Start.Unix() % 86400) + 86400) % 86400),
-		sum: make([]float64, n+1), square: make([]float64, n+1), change: make([]float64, n+1),
-		known: make([]int32, n+1), changes: make([]int32, n+1),
-	}
-	for i, v := range s.Values {
-		p.sum[i+1], p.square[i+1], p.known[i+1] = p.sum[i], p.square[i], p.known[i]
-		p.change[i+1], p.changes[i+1] = p.change[i], p.changes[i]
-		if math.IsNaN(v) {
-			continue
-		}
-		if p.known[i] == 0 {
-			p.ref = v
-		}
-		p.sum[i+1] += v - p.ref
-		p.square[i+1] += (v - p.ref) * (v - p.ref)
-		p.known[i+1]++
-		if i > 0 && !math.IsNaN(s.Values[i-1]) {
-			p.change[i+1] += math.Abs(v - s.Values[i-1])
-			p.changes[i+1]++
-		}
-	}
+	p := new(Source)
+	p.Reset(s)
 	return p
+}
+
+// Reset prepares s instead of what p held, in the same memory where that is
+// large enough.
+func (p *Source) Reset(s forecast.Series) {
+	y := s.Values
+	n := len(y)
+	if n >= cap(p.sum) {
+		p.sum, p.square, p.change = make([]float64, n+1), make([]float64, n+1), make([]float64, n+1)
+		p.known, p.changes = make([]int32, n+1), make([]int32, n+1)
+	}
+	p.y, p.phase, p.ref = y, int(((s.Start.Unix()%86400)+86400)%86400), 0
+	p.sum, p.square, p.change = p.sum[:n+1], p.square[:n+1], p.change[:n+1]
+	p.known, p.changes = p.known[:n+1], p.changes[:n+1]
+	// Totals of their own, rather than the sums' last elements: to wait for what
+	// was just stored would take most of the time.
+	sums, squares, moves, knowns, moved := p.sum[:n], p.square[:n], p.change[:n], p.known[:n], p.changes[:n]
+	var ref, sum, square, change float64
+	var known, changes int32
+	last := math.NaN()
+	for i, v := range y {
+		sums[i], squares[i], moves[i], knowns[i], moved[i] = sum, square, change, known, changes
+		if !math.IsNaN(v) {
+			if known == 0 {
+				ref = v
+			}
+			sum += v - ref
+			square += (v - ref) * (v - ref)
+			known++
+			if !math.IsNaN(last) {
+				change += math.Abs(v - last)
+				changes++
+			}
+		}
+		last = v
+	}
+	p.ref = ref
+	p.sum[n], p.square[n], p.change[n], p.known[n], p.changes[n] = sum, square, change, known, changes
 }
 
 // Len is the number of steps of the series.

@@ -12,8 +12,7 @@ type arithmetic[F float] interface {
 	gemm(m, n, k int, a, b, c []F)   // a [m, k] times b [k, n]
 	gemmTA(m, n, k int, a, b, c []F) // a [k, m], transposed, times b [k, n]
 	packedLen(k, n int) int
-	pack(dst []F, k, n int, b []F)  // b [k, n] for gemmPacked
-	packT(dst []F, k, n int, b []F) // the transpose of b [n, k]
+	packT(dst []F, k, n int, b []F) // the transpose of b [n, k], for gemmPacked
 	gemmPacked(m, n, k int, a, packed, c []F)
 	sumRows(m, n int, a, sum []F)
 	gates(h, batch int, z, prevC, c, tanhC, out []F)
@@ -26,9 +25,6 @@ type fast struct{}
 func (fast) gemm(m, n, k int, a, b, c []float32)   { kernel.Gemm(m, n, k, a, k, b, n, c, n) }
 func (fast) gemmTA(m, n, k int, a, b, c []float32) { kernel.GemmTA(m, n, k, a, m, b, n, c, n) }
 func (fast) packedLen(k, n int) int                { return kernel.PackedLen(k, n) }
-func (fast) pack(dst []float32, k, n int, b []float32) {
-	kernel.PackB(dst, k, n, b, n)
-}
 func (fast) packT(dst []float32, k, n int, b []float32) {
 	kernel.PackBT(dst, k, n, b, k)
 }

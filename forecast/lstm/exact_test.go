@@ -20,8 +20,6 @@ func (exact) gemmTA(m, n, k int, a, b, c []float64) {
 
 func (exact) packedLen(k, n int) int { return k * n }
 
-func (exact) pack(dst []float64, k, n int, b []float64) { copy(dst, b[:k*n]) }
-
 func (exact) packT(dst []float64, k, n int, b []float64) {
 	for i := range n {
 		for j := range k {

@@ -58,6 +58,9 @@ func newDense[F float](k arithmetic[F], batch, a, b, units int, rectify bool) *d
 	return &dense[F]{arithmetic: k, batch: batch, a: a, b: b, units: units, rectify: rectify, y: make([]F, batch*units)}
 }
 
+// resize sets the batch to one no larger than d was made for.
+func (d *dense[F]) resize(batch int) { d.batch, d.y = batch, d.y[:batch*d.units] }
+
 func (d *dense[F]) rows() int { return d.a + d.b + 1 }
 
 // forward gives [batch, units], valid until the next call. xb is not looked at

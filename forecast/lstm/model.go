@@ -42,11 +42,10 @@ func (m *Model) Forecast(batch []forecast.History) ([]forecast.Forecast, error) 
 	}
 	e := m.engines.Get().(*engine)
 	defer m.engines.Put(e)
-	forecasts := make([]forecast.Forecast, 0, len(batch))
-	for len(batch) > 0 {
-		n := min(len(batch), chunk)
-		forecasts = append(forecasts, m.forward(e, batch[:n])...)
-		batch = batch[n:]
+	forecasts := make([]forecast.Forecast, len(batch))
+	for from := 0; from < len(batch); from += chunk {
+		to := min(from+chunk, len(batch))
+		m.forward(e, batch[from:to], forecasts[from:to])
 	}
 	for _, f := range forecasts {
 		if err := f.Check(); err != nil {
@@ -56,24 +55,25 @@ func (m *Model) Forecast(batch []forecast.History) ([]forecast.Forecast, error) 
 	return forecasts, nil
 }
 
-func (m *Model) forward(e *engine, histories []forecast.History) []forecast.Forecast {
+// forward fills forecasts, one a history and at most chunk.
+func (m *Model) forward(e *engine, histories []forecast.History, forecasts []forecast.Forecast) {
+	e.resize(len(histories))
 	var scales [chunk]feature.Scale
 	for i, h := range histories {
 		// Summing up more than a window may depend on would only take time,
 		// unless all that is known lies before it.
 		s := h.Series
-		if recent := s.Between(s.Time(s.Len()-feature.Memory), s.End()); recent.Known() > 0 {
+		recent := s.Between(s.Time(s.Len()-feature.Memory), s.End())
+		if _, _, known := recent.Last(); known {
 			s = recent
 		}
-		scales[i] = e.cutter.Cut(feature.NewSource(s), 0, s.Len()-1, window(e.batch, i))
+		e.source.Reset(s)
+		scales[i] = e.cutter.Cut(&e.source, 0, s.Len()-1, window(e.batch, i))
 	}
-	// What an earlier call left in the rest of the batch changes nothing: no
-	// example sees another.
 	out := e.run(m.weights)
-	forecasts := make([]forecast.Forecast, len(histories))
 	for i, h := range histories {
 		steps, peaks := quantiles(out[i*outputs:(i+1)*outputs], e.batch.base[i*bases:(i+1)*bases], scales[i])
 		forecasts[i] = forecast.Forecast{Workload: h.Workload, Origin: h.Origin(), Steps: steps, Peaks: peaks, By: Name}
 	}
-	return forecasts
+	e.source.Reset(forecast.Series{}) // lest the pool keeps a history alive
 }

@@ -186,17 +186,19 @@ func (g *graph[F]) gradient(i int) ([]F, error) {
 	return backing[F](v)
 }
 
-// engine runs the network forward on a batch of a fixed size with the same
-// kernels as the graph's ops, but without a machine, which would cost more
-// than the network for a small batch.
+// engine runs the network forward with the same kernels as the graph's ops, but
+// without a machine, which would cost more than the network for a small batch.
+// It owns all the memory that takes, so a run allocates nothing.
 type engine struct {
 	batch  *batch[float32]
+	source feature.Source // of the history being cut
 	cutter feature.Cutter
 	seq    *sequence[float32]
 	mid    *dense[float32]
 	out    *dense[float32]
 }
 
+// newEngine makes an engine for batches of n.
 func newEngine(z size, n int) *engine {
 	return &engine{
 		batch: newBatch[float32](n),
@@ -204,6 +206,15 @@ func newEngine(z size, n int) *engine {
 		mid:   newDense(fast{}, n, z.hidden, feature.Statics, z.dense, true),
 		out:   newDense(fast{}, n, z.dense, 0, outputs, false),
 	}
+}
+
+// resize sets the batch to n, no more than the engine was made for, so that
+// what follows costs no more than it must.
+func (e *engine) resize(n int) {
+	e.batch.n = n
+	e.seq.resize(n)
+	e.mid.resize(n)
+	e.out.resize(n)
 }
 
 // run gives [n, outputs], valid until the next call.

@@ -16,12 +16,11 @@ type sequence[F float] struct {
 
 	// kept is how many steps' activations are kept: all, to go back through
 	// time; else one, so that they stay in the cache.
-	kept   int
-	h      []F // [kept, batch, hidden]
-	c      []F // cell states, the same shape
-	tanhC  []F // their tanh
-	z      []F // [kept, batch, 4*hidden], the gates after the non-linearities
-	packed []F // the recurrence's weights
+	kept  int
+	h     []F // [kept, batch, hidden]
+	c     []F // cell states, the same shape
+	tanhC []F // their tanh
+	z     []F // [kept, batch, 4*hidden], the gates after the non-linearities
 
 	// For the way back, made when it is first gone.
 	dZ      []F // [span, batch, 4*hidden], gradients of the gates before the non-linearities
@@ -40,8 +39,15 @@ func newSequence[F float](a arithmetic[F], steps, batch, in, hidden int, back bo
 	return &sequence[F]{
 		arithmetic: a, steps: steps, batch: batch, in: in, hidden: hidden, kept: kept,
 		h: make([]F, n), c: make([]F, n), tanhC: make([]F, n), z: make([]F, 4*n),
-		packed: make([]F, a.packedLen(hidden, 4*hidden)),
 	}
+}
+
+// resize sets the batch to one no larger than the sequence was made for. What
+// an earlier pass left is then lost.
+func (s *sequence[F]) resize(batch int) {
+	n := s.kept * batch * s.hidden
+	s.batch = batch
+	s.h, s.c, s.tanhC, s.z = s.h[:n], s.c[:n], s.tanhC[:n], s.z[:4*n]
 }
 
 // rows is the number of rows of the weights.
@@ -52,7 +58,6 @@ func (s *sequence[F]) rows() int { return s.in + s.hidden + 1 }
 func (s *sequence[F]) forward(x, w []F) []F {
 	b, h, in := s.batch, s.hidden, s.in
 	wx, wh, bias := w[:in*4*h], w[in*4*h:(in+h)*4*h], w[(in+h)*4*h:]
-	s.pack(s.packed, h, 4*h, wh)
 	for t := range s.steps {
 		// Each step's inputs just before its recurrence: one product for all
 		// steps would fill the cache with sums that wait.
@@ -63,7 +68,7 @@ func (s *sequence[F]) forward(x, w []F) []F {
 		s.gemm(b, 4*h, in, x[t*b*in:(t+1)*b*in], wx, z)
 		var prev []F
 		if t > 0 {
-			s.gemmPacked(b, 4*h, h, s.at(s.h, t-1), s.packed, z)
+			s.gemm(b, 4*h, h, s.at(s.h, t-1), wh, z)
 			prev = s.at(s.c, t-1)
 		}
 		s.gates(h, b, z, prev, s.at(s.c, t), s.at(s.tanhC, t), s.at(s.h, t))
