@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,8 @@ import (
 // backtestFlags are what a backtest is asked for.
 type backtestFlags struct {
 	traces, store, model, origins, forecaster, forecasts, peaks string
+	online                                                      bool
+	every                                                       time.Duration
 }
 
 func newBacktestCommand(a *app) *cobra.Command {
@@ -33,6 +36,9 @@ func newBacktestCommand(a *app) *cobra.Command {
 			"then, and score the forecasts against what came. Every figure is a ratio to the seasonal\n" +
 			"naive forecast of one day on the same series, then the geometric mean over the series:\n" +
 			"below 1 is better than it. The baselines stand beside for comparison.\n\n" +
+			"The forecasts are weighed and corrected as the serving loop does it, which learns from what came\n" +
+			"of earlier ones: they are made every --every, from two days before a series' first origin on.\n" +
+			"--online=false shows what the forecaster says by itself, and is quicker.\n\n" +
 			"Without --origins there is one origin an hour over the last 30 % of each series.",
 		Example: "  foretide backtest --traces ./traces --store file:///var/lib/foretide\n" +
 			"  foretide backtest --traces ./traces --store s3://models?region=eu-west-1 --forecasts forecasts.csv.gz --peaks peaks.csv\n" +
@@ -48,6 +54,8 @@ func newBacktestCommand(a *app) *cobra.Command {
 	fs.StringVar(&f.origins, "origins", "", "CSV file of the origins to forecast from, with the columns series and origin_unix")
 	fs.StringVar(&f.forecasts, "forecasts", "", "write all forecasts to this CSV file, gzipped if it ends in .gz")
 	fs.StringVar(&f.peaks, "peaks", "", "write the 0.95 quantile of the largest rate of the next 5 and 15 minutes to this CSV file")
+	fs.BoolVar(&f.online, "online", true, "weigh and correct the forecasts as the serving loop does")
+	fs.DurationVar(&f.every, "every", 5*time.Minute, "how often --online forecasts")
 	names := []string{lstm.Name}
 	for _, b := range baseline.All() {
 		names = append(names, b.Name())
@@ -88,6 +96,9 @@ func (f backtestFlags) check() error {
 	}
 	if !network && f.model != "" {
 		bad("--model %q: want none with --forecaster %s", f.model, f.forecaster)
+	}
+	if f.online && (f.every < forecast.Step || f.every%forecast.Step != 0) {
+		bad("--every %v: want a multiple of %v", f.every, forecast.Step)
 	}
 	if f.origins != "" {
 		if info, err := os.Stat(f.origins); err != nil {
@@ -156,8 +167,13 @@ func (a *app) backtest(ctx context.Context, f backtestFlags) error {
 	}
 	for i, by := range forecasters {
 		step, stop := a.progress(ctx, by.Name(), total)
+		every := time.Duration(0)
+		if f.online && i == 0 {
+			every = f.every // the others stand beside as they are
+		}
 		result, err := backtest.Run(ctx, plans, by, backtest.Options{
-			Calls: runtime.GOMAXPROCS(0),
+			Calls:  runtime.GOMAXPROCS(0),
+			Online: every,
 			OnForecast: func(_ forecast.Series, fc forecast.Forecast) error {
 				step()
 				if i > 0 {

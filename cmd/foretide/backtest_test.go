@@ -93,7 +93,7 @@ func TestBacktestBaseline(t *testing.T) {
 	traces, _ := recorded(t)
 	out := t.TempDir()
 	steps, peaks := filepath.Join(out, "f.csv.gz"), filepath.Join(out, "p.csv")
-	code, stdout, stderr := foretide(t.Context(), "backtest", "--traces", traces, "--forecaster", "seasonal-naive-day", "--forecasts", steps, "--peaks", peaks, "--output", "json")
+	code, stdout, stderr := foretide(t.Context(), "backtest", "--traces", traces, "--forecaster", "seasonal-naive-day", "--online=false", "--forecasts", steps, "--peaks", peaks, "--output", "json")
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
@@ -147,7 +147,7 @@ func TestBacktestText(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
-	for _, want := range []string{"last-value: 1 series, 1 forecasts", "1-5 ", "6-15 ", "16-60 ", "all ", "holt-winters", "next 15 min"} {
+	for _, want := range []string{"last-value, calibrated: 1 series, 1 forecasts", "1-5 ", "6-15 ", "16-60 ", "all ", "holt-winters", "next 15 min"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in:\n%s", want, stdout)
 		}
@@ -174,7 +174,7 @@ func TestBacktestNetwork(t *testing.T) {
 	var byName string
 	for _, args := range [][]string{{"--model", version}, nil} {
 		code, stdout, stderr := call(append(args, "--output", "json")...)
-		if code != exitOK || !strings.Contains(stdout, `"model": "`+version+`"`) || !strings.Contains(stdout, `"forecaster": "lstm"`) {
+		if code != exitOK || !strings.Contains(stdout, `"model": "`+version+`"`) || !strings.Contains(stdout, `"forecaster": "lstm, calibrated"`) {
 			t.Fatalf("%v: exit code %d: %s\n%.300s", args, code, stderr, stdout)
 		}
 		if byName == "" {
@@ -214,6 +214,7 @@ func TestBacktestMistakes(t *testing.T) {
 	f("--traces "+traces+" --forecaster last-value --peaks x --forecasts x", "want another file")
 	f("--traces "+traces+" --forecaster nobody", `--forecaster "nobody": want lstm or last-value`)
 	f("--traces "+traces+" --forecaster last-value --origins "+file, `"shop/nobody": no such series`, `origin 6: want a stamp`)
+	f("--traces "+traces+" --forecaster last-value --every 90s", "--every 1m30s: want a multiple of 1m0s")
 	f("--traces "+traces+" --store gopher://x", "--store: ")
 }
 

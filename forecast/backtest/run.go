@@ -1,15 +1,18 @@
 package backtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/foretide/foretide/forecast"
 	"github.com/foretide/foretide/forecast/accuracy"
+	"github.com/foretide/foretide/forecast/calibrate"
 )
 
 // Options say how [Run] works; the zero value is fine.
@@ -18,12 +21,20 @@ type Options struct {
 	Batch int
 	// Calls is how many calls run at once, 2 if 0.
 	Calls int
+	// Online, if set, calibrates the forecasts as a live loop does: made every so
+	// often, a multiple of forecast.Step, from LeadIn before a series' first
+	// origin on, with what is known at each. Only those of origins are scored.
+	// It takes as many forecasts as that.
+	Online time.Duration
 	// OnForecast, if set, gets every forecast with what came: the steps after
 	// its origin, as many of the horizon as the series has. It is called for
 	// one forecast at a time, in the order of plans and origins. An error ends
 	// the run.
 	OnForecast func(actual forecast.Series, f forecast.Forecast) error
 }
+
+// LeadIn is for how long before the first origin Options.Online calibrates.
+const LeadIn = 48 * time.Hour
 
 // Result is how a forecaster did.
 type Result struct {
@@ -60,8 +71,12 @@ type chunk struct {
 	done      chan struct{}
 }
 
-// item is one forecast to make: at step origin of a plan's series.
-type item struct{ plan, origin int }
+// item is one forecast to make: at step origin of a plan's series. It is scored
+// unless it only serves to calibrate.
+type item struct {
+	plan, origin int
+	scored       bool
+}
 
 // Run forecasts every origin of plans with f and scores the forecasts. The
 // forecaster gets a view that ends at the origin. An origin before the series'
@@ -76,6 +91,9 @@ func Run(ctx context.Context, plans []Plan, f forecast.Forecaster, o Options) (R
 	if o.Calls <= 0 {
 		o.Calls = 2
 	}
+	if o.Online < 0 || o.Online%forecast.Step != 0 {
+		return Result{}, fmt.Errorf("backtest %s: calibrate every %v: want a multiple of %v", f.Name(), o.Online, forecast.Step)
+	}
 	for _, p := range plans {
 		if err := p.check(); err != nil {
 			return Result{}, fmt.Errorf("backtest %s: %w", f.Name(), err)
@@ -88,7 +106,7 @@ func Run(ctx context.Context, plans []Plan, f forecast.Forecaster, o Options) (R
 	group.Go(func() error {
 		defer close(todo)
 		defer close(inOrder)
-		for items := range slices.Chunk(itemsOf(plans), o.Batch) {
+		for items := range slices.Chunk(itemsOf(plans, o.Online), o.Batch) {
 			c := &chunk{items: items, done: make(chan struct{})}
 			for _, queue := range []chan *chunk{inOrder, todo} {
 				select {
@@ -111,7 +129,7 @@ func Run(ctx context.Context, plans []Plan, f forecast.Forecaster, o Options) (R
 			return nil
 		})
 	}
-	score := newScore(plans)
+	score := newScore(plans, f.Name(), o.Online > 0)
 	group.Go(func() error {
 		for c := range inOrder {
 			select {
@@ -128,19 +146,45 @@ func Run(ctx context.Context, plans []Plan, f forecast.Forecaster, o Options) (R
 	if err := group.Wait(); err != nil {
 		return Result{}, err
 	}
-	return score.result(f.Name()), nil
+	name := f.Name()
+	if o.Online > 0 {
+		name += ", calibrated"
+	}
+	return score.result(name), nil
 }
 
-// itemsOf are the forecasts to make, plan after plan.
-func itemsOf(plans []Plan) []item {
+// itemsOf are the forecasts to make, plan after plan and in the order of their
+// origins, with those every so often between, if that is above zero.
+func itemsOf(plans []Plan, every time.Duration) []item {
 	var items []item
 	for i, p := range plans {
 		known := slices.IndexFunc(p.History.Values, func(v float64) bool { return !math.IsNaN(v) })
-		for _, at := range p.Origins {
-			if origin := p.History.Index(at); known >= 0 && origin >= known {
-				items = append(items, item{i, origin})
-			}
+		if known < 0 || len(p.Origins) == 0 {
+			continue
 		}
+		begin := len(items)
+		for _, at := range p.Origins {
+			items = append(items, item{i, p.History.Index(at), true})
+		}
+		if step := int(every / forecast.Step); step > 0 {
+			first, last := items[begin].origin, items[len(items)-1].origin
+			for o := first - int(LeadIn/every)*step; o < last; o += step {
+				items = append(items, item{i, o, false})
+			}
+			slices.SortFunc(items[begin:], func(a, b item) int {
+				if a.origin == b.origin && a.scored != b.scored {
+					if a.scored {
+						return -1
+					}
+					return 1
+				}
+				return cmp.Compare(a.origin, b.origin)
+			})
+			rest := slices.CompactFunc(items[begin:], func(a, b item) bool { return a.origin == b.origin })
+			items = items[:begin+len(rest)]
+		}
+		rest := slices.DeleteFunc(items[begin:], func(it item) bool { return it.origin < known })
+		items = items[:begin+len(rest)]
 	}
 	return items
 }
@@ -180,12 +224,16 @@ type score struct {
 	// series.
 	reference *accuracy.Reference
 	current   int
+	// online calibrates the series at hand, nil if none is to be.
+	online     *calibrate.Online
+	calibrates bool
+	by         string
 }
 
-func newScore(plans []Plan) *score {
+func newScore(plans []Plan, by string, calibrates bool) *score {
 	n := len(plans)
 	return &score{
-		plans: plans, forecasts: make([]int, n), current: -1,
+		plans: plans, forecasts: make([]int, n), current: -1, by: by, calibrates: calibrates,
 		mine: make([]accuracy.Tally, n), ref: make([]accuracy.Tally, n), scale: make([]float64, n),
 	}
 }
@@ -197,6 +245,19 @@ func (s *score) add(c *chunk, on func(forecast.Series, forecast.Forecast) error)
 			s.current = it.plan
 			s.reference = accuracy.NewReference(h.Series, s.plans[it.plan].TrainEnd)
 			s.scale[it.plan] = s.reference.Scale()
+			if s.calibrates {
+				s.online = calibrate.NewOnline(s.by)
+			}
+		}
+		if s.calibrates {
+			known := forecast.History{Workload: h.Workload, Series: h.Through(f.Origin)}
+			var err error
+			if f, err = s.online.Forecast(known, f); err != nil {
+				return err
+			}
+		}
+		if !it.scored {
+			continue
 		}
 		actual := h.Between(f.Time(1), f.Time(forecast.Horizon+1))
 		steps := s.reference.Steps(f.Origin)
