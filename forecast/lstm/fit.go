@@ -80,8 +80,13 @@ const (
 	patience   = 5     // validations without a better one before the rate comes down
 	maxWeight  = 10    // of a window, in units
 	typical    = 0.2   // loss of a history, to begin with
-	maxPasses  = 12    // over all windows
 	validation = 4096  // windows at most, and no more than a fair share of the time
+	// passes is how often each window is drawn, on average. Windows a minute apart
+	// are nearly the same, so half of them show a history well; with more the
+	// network learns its days by heart, which time held back from the same weeks
+	// does not show. Few windows are drawn for at least leastSteps.
+	passes     = 0.5
+	leastSteps = 600
 	// stepsPerSecond is what a slow pair of cores does.
 	stepsPerSecond = 12
 	// minKnown is how many known steps a history needs to be fitted from.
@@ -313,7 +318,7 @@ func (f *fitter) plan() int {
 		return f.steps
 	}
 	byBudget := f.Budget.Seconds() * stepsPerSecond
-	byData := float64(maxPasses*f.windows) / (shards * shardSize)
+	byData := max(passes*float64(f.windows)/(shards*shardSize), leastSteps)
 	return int(max(min(byBudget, byData), epochs))
 }
 
