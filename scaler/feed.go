@@ -45,7 +45,8 @@ type track struct {
 	observed plan.Observation
 	outlook  plan.Outlook
 	// tried is the origin that was last forecast from, if in vain.
-	tried time.Time
+	tried       time.Time
+	calibration calibration
 	// ahead are the forecasts of steps to come, past of those that have begun.
 	ahead, past []Past
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/calibrate"
 	"github.com/foretide/foretide/forecast/plan"
 )
 
@@ -247,18 +248,28 @@ func (l *Loop) forecast(ctx context.Context, now time.Time) {
 		}
 	}
 	l.mu.Unlock()
+	m := l.o.Model()
+	planner := plan.Planner{Network: m.Forecaster, NoNetwork: m.Status.Err, Version: m.Status.Version, Baseline: l.o.Baseline}
+	if l.o.Calibrate {
+		// After the forecasts that are waited for.
+		defer l.relearn(ctx, planner)
+	}
 	if len(tracks) == 0 {
 		return
 	}
 	defer l.metrics.time("forecast")()
-
-	m := l.o.Model()
-	planner := plan.Planner{Network: m.Forecaster, NoNetwork: m.Status.Err, Version: m.Status.Version, Baseline: l.o.Baseline}
 	for len(tracks) > 0 && ctx.Err() == nil {
 		n := min(len(tracks), plan.Batch)
 		outlooks := planner.Forecast(histories[:n])
+		reports := make([]*calibrate.Report, n)
+		for i, t := range tracks[:n] {
+			outlooks[i], reports[i] = t.calibration.calibrated(histories[i], outlooks[i])
+		}
 		l.mu.Lock()
 		for i, t := range tracks[:n] {
+			if reports[i] != nil {
+				t.calibration.report = reports[i]
+			}
 			l.take(t, histories[i].Origin(), outlooks[i])
 		}
 		l.publish()

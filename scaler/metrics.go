@@ -3,9 +3,12 @@ package scaler
 import (
 	"errors"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/foretide/foretide/forecast"
 )
 
 // loopMetrics are what the loop counts, and a collector of the newest snapshot.
@@ -20,6 +23,7 @@ type loopMetrics struct {
 	modelInfo, modelAge, modelFailed            *prometheus.Desc
 	sourceFailed, sourceAge, workloads, leftOut *prometheus.Desc
 	undecided, stepAge                          *prometheus.Desc
+	coverage, pinball, weight                   *prometheus.Desc
 }
 
 // newLoopMetrics registers the metrics of l with reg, which may be nil.
@@ -55,6 +59,9 @@ func newLoopMetrics(l *Loop, reg prometheus.Registerer) (*loopMetrics, error) {
 		sourceAge:       desc("source_age_seconds", "Time since the metrics store last answered."),
 		stepAge:         desc("step_age_seconds", "Time since the last step."),
 		workloads:       desc("workloads", "Workloads that are looked at."),
+		coverage:        desc("forecast_coverage_ratio", "Share of rates of about the last day at or below the quantile forecast for them.", "namespace", "workload", "level"),
+		pinball:         desc("forecast_pinball_loss", "Quantile loss of forecasts of about the last day, averaged over the levels, in requests per second.", "namespace", "workload", "minutes_ahead"),
+		weight:          desc("forecast_expert_weight_ratio", "Weight that an expert has in the forecasts.", "namespace", "workload", "minutes_ahead", "expert"),
 		leftOut:         desc("workloads_left_out", "Workloads beyond the bound, which are not looked at."),
 	}
 	if reg == nil {
@@ -127,7 +134,31 @@ func (m *loopMetrics) Collect(ch chan<- prometheus.Metric) {
 			}
 		}
 	}
+	m.calibration(s, gauge)
 	for name, v := range undecided {
 		gauge(m.undecided, v, name[0], name[1])
+	}
+}
+
+// calibration gives how forecasts did. A workload that is read from two sources
+// counts once, as the one that sorts first.
+func (m *loopMetrics) calibration(s *Snapshot, gauge func(d *prometheus.Desc, v float64, labels ...string)) {
+	var before forecast.Workload
+	for _, w := range s.Workloads {
+		r := w.Calibration
+		if r == nil || w.Workload == before {
+			continue
+		}
+		before = w.Workload
+		namespace, name := w.Workload.Namespace, w.Workload.Name
+		for j, level := range forecast.Levels() {
+			gauge(m.coverage, r.Coverage(j), namespace, name, strconv.FormatFloat(level, 'g', -1, 64))
+		}
+		for _, b := range r.Buckets {
+			gauge(m.pinball, b.Given, namespace, name, b.Bucket)
+			for k, weight := range b.Weights {
+				gauge(m.weight, weight, namespace, name, b.Bucket, r.Experts[k])
+			}
+		}
 	}
 }

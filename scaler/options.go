@@ -22,6 +22,9 @@ type Options struct {
 	Model func() Model
 	// Baseline forecasts where the network cannot; nil is legal.
 	Baseline forecast.Forecaster
+	// Calibrate weighs and corrects forecasts by how earlier ones of the same
+	// workload did, see forecast/calibrate.
+	Calibrate bool
 	// Interval is the distance of two steps: a divisor of a minute, 15 seconds
 	// if zero. Timeout is how long a step may read, two thirds of Interval if
 	// zero.

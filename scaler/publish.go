@@ -109,7 +109,7 @@ func (l *Loop) publish() {
 
 // state decides for one workload.
 func (l *Loop) state(s *Snapshot, f *feed, t *track, triggers []*registration) *WorkloadState {
-	w := &WorkloadState{Workload: t.workload, History: t.view()}
+	w := &WorkloadState{Workload: t.workload, History: t.view(), Calibration: t.calibration.report}
 	for _, r := range triggers {
 		a := &answer{target: l.o.TargetPerPod(r.Trigger), asked: &r.asked}
 		s.answers[r.Trigger] = a

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/calibrate"
 	"github.com/foretide/foretide/forecast/plan"
 )
 
@@ -64,6 +65,9 @@ type WorkloadState struct {
 	// Err is why there is no decision, or none for one of the triggers; empty
 	// if there is one for each.
 	Err string
+	// Calibration is how its forecasts did and what was made of that; nil before
+	// any was calibrated. Read only.
+	Calibration *calibrate.Report
 	// Past is what was forecast and decided earlier, oldest first, at most
 	// PastSteps long.
 	Past []Past

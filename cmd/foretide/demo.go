@@ -130,9 +130,9 @@ func (d *demo) run(ctx context.Context) error {
 	loop, err := scaler.NewLoop(scaler.Options{
 		Open:     func(scaler.LoadSpec) (scaler.Source, error) { return meshSource{d.mesh}, nil },
 		Model:    models.Model,
-		Baseline: baseline.SeasonalNaiveDay(),
-		Timeout:  time.Minute, // of real time: a step here never waits for a network
-		Now:      clock.now, Log: d.log, Registerer: metrics,
+		Baseline: baseline.SeasonalNaiveDay(), Calibrate: true,
+		Timeout: time.Minute, // of real time: a step here never waits for a network
+		Now:     clock.now, Log: d.log, Registerer: metrics,
 	})
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ type serveFlags struct {
 	modelEvery time.Duration // distance of two looks at the store
 	drain      time.Duration // see scaler.ServeOptions
 	workloads  int           // bound of the workloads that no trigger names
+	calibrate  bool
 }
 
 func newServeCommand(a *app) *cobra.Command {
@@ -70,6 +71,7 @@ func newServeCommand(a *app) *cobra.Command {
 	fs.DurationVar(&f.modelEvery, "model-interval", 30*time.Second, "distance of two looks for a newer model")
 	fs.DurationVar(&f.drain, "drain", 5*time.Second, "how long to go on answering after a signal to stop")
 	fs.IntVar(&f.workloads, "max-workloads", 2000, "workloads to forecast that no trigger names, at most; each takes about 100 kB")
+	fs.BoolVar(&f.calibrate, "calibrate", true, "weigh and correct the forecasts of each workload by how earlier ones did")
 	return c
 }
 
@@ -139,6 +141,7 @@ func (f *serveFlags) serve(ctx context.Context, a *app) error {
 		Preset:       f.prometheus.name(),
 		Model:        model,
 		Baseline:     baseline.SeasonalNaiveDay(),
+		Calibrate:    f.calibrate,
 		Interval:     f.interval,
 		MaxWorkloads: f.workloads,
 		Now:          a.now,

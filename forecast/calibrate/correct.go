@@ -12,7 +12,7 @@ const (
 	// pace is by how many units a miss moves a quantile at level 1, by the root
 	// of the number of forecasts that count: slow enough not to follow chance,
 	// and quicker where little is known yet, or again after an outage.
-	pace = 0.3
+	pace = 0.5
 	// atFirst is what is added to that number.
 	atFirst = 10
 	// bound is the largest correction, in units. What is further out is no
