@@ -92,10 +92,12 @@ func (d *dense[F]) before(dy []F) []F {
 		d.dz = make([]F, len(d.y))
 	}
 	for i, v := range dy {
-		if d.y[i] <= 0 {
-			v = 0
+		// Whether a unit is on is anybody's guess, the processor's too: no jump.
+		on := 0
+		if d.y[i] > 0 {
+			on = 1
 		}
-		d.dz[i] = v
+		d.dz[i] = v * F(on)
 	}
 	return d.dz
 }
