@@ -50,9 +50,10 @@ func plain() *scaler.Snapshot {
 			panic(err)
 		}
 		return &scaler.WorkloadState{
-			Workload:  w,
-			History:   forecast.Series{Start: origin.Add(-3 * forecast.Step), Values: []float64{20, math.NaN(), 1.0 / 3, 21.5}},
-			Decisions: []scaler.TriggerDecision{{ScaledObject: forecast.Workload{Namespace: "shop", Name: name + "-so"}, Metric: "foretide-shop-" + name + "-5eed", Decision: d}},
+			Workload:    w,
+			Calibration: calibrated(),
+			History:     forecast.Series{Start: origin.Add(-3 * forecast.Step), Values: []float64{20, math.NaN(), 1.0 / 3, 21.5}},
+			Decisions:   []scaler.TriggerDecision{{ScaledObject: forecast.Workload{Namespace: "shop", Name: name + "-so"}, Metric: "foretide-shop-" + name + "-5eed", Decision: d}},
 			Past: []scaler.Past{
 				{At: origin.Add(-2 * forecast.Step), Quantiles: flat(25), Replicas: 3},
 				{At: origin.Add(-forecast.Step), Quantiles: flat(25), Replicas: 3},

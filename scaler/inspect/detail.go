@@ -10,12 +10,14 @@ import (
 
 type detail struct {
 	moment
-	Levels    [forecast.NumLevels]float64 `json:"levels"`
-	Workload  glance                      `json:"workload"`
-	History   seriesView                  `json:"history"`
-	Forecast  *forecastView               `json:"forecast"`
-	Past      pastView                    `json:"past"`
-	Decisions []decisionView              `json:"decisions"`
+	Levels   [forecast.NumLevels]float64 `json:"levels"`
+	Workload glance                      `json:"workload"`
+	History  seriesView                  `json:"history"`
+	Forecast *forecastView               `json:"forecast"`
+	Past     pastView                    `json:"past"`
+	// Calibration is null while forecasts are given out as they were made.
+	Calibration *calibrationView `json:"calibration"`
+	Decisions   []decisionView   `json:"decisions"`
 }
 
 type seriesView struct {
@@ -90,6 +92,8 @@ func detailOf(m moment, s *scaler.WorkloadState, from time.Time) detail {
 		History:   seriesView{Start: stamp(h.Start), Values: h.Values},
 		Past:      pastOf(s, from),
 		Decisions: []decisionView{},
+
+		Calibration: calibrationOf(s.Calibration),
 	}
 	if f := forecastOf(s); f != nil {
 		v.Forecast = &forecastView{By: f.By, Origin: f.Origin.UTC(), Steps: rows(f.Steps), Peaks: rows(f.Peaks)}

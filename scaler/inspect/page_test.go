@@ -127,6 +127,13 @@ func TestPage(t *testing.T) {
 		want(b, `[...document.querySelectorAll(".chart")].filter(c => c.querySelectorAll("svg path").length >= 2).length`, 3)
 		want(b, `[...document.querySelectorAll(".chart svg")].every(s => s.getAttribute("aria-label").startsWith("mesh/eu/gateway: "))`, true)
 
+		// Coverage, with the quantile that is off told apart, and the mixture.
+		want(b, `[...document.querySelectorAll(".calibration tbody tr")].map(r => r.children[0].textContent + " " + r.children[6].textContent + " " + r.children[6].className).join("; ")`,
+			"1-5 min 95.3 % number good; 6-15 min 95.3 % number good; 16-60 min 87.4 % number more; Peak of 5 min 95.3 % number good; Peak of 15 min 95.3 % number good; Peak of 60 min – number ")
+		want(b, `document.querySelector(".calibration .muted").textContent.split(",")[0]+document.querySelector(".calibration .muted").textContent.split(",")[1].split(" ")[0]`, "4320")
+		want(b, `document.querySelector(".mix .track").getAttribute("aria-label")`, "network 75 %, last value 13 %, a day before 6 %, a week before 6 %")
+		want(b, `Math.abs(document.querySelector(".mix .part.e0").getBoundingClientRect().width / document.querySelector(".mix .track").getBoundingClientRect().width - 0.75) < 0.02`, true)
+
 		// The table says what the chart draws: history, then 60 steps ahead.
 		b.do(chromedp.Click(chromedp.CSS(".chart summary")))
 		b.wait(`document.querySelector(".chart tbody tr")`)

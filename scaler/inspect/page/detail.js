@@ -5,6 +5,7 @@ import * as f from "./format.js";
 import { Chart } from "./chart.js";
 import { against, fan, pods } from "./figures.js";
 import { badge } from "./list.js";
+import { CalibrationPanel } from "./calibration.js";
 
 const ranges = [1, 3, 6, 12, 24];
 
@@ -33,6 +34,7 @@ export class Detail {
     this.pods = new Chart({ title: "Replicas", height: 230, unit: "replicas", whole: true,
       legend: [["median", "asked for"], ["actual", "needed by what came"]] });
     this.podless = el("p", { class: "card nothing", hidden: true });
+    this.calibration = new CalibrationPanel();
     this.triggers = el("section", { class: "triggers", "aria-label": "Decisions" });
     host.append(
       el("nav", { "aria-label": "Breadcrumb" }, el("a", { href: "#/", class: "back" }, "Workloads")),
@@ -41,6 +43,7 @@ export class Detail {
       el("dl", { class: "stats" }, this.stat("observed", "Observed"), this.stat("predicted", "Predicted peak"), this.stat("replicas", "Replicas asked for"), this.stat("target", "One pod carries")),
       this.fan.node,
       el("div", { class: "two" }, this.against.node, el("div", {}, this.pods.node, this.podless)),
+      this.calibration.node,
       this.triggers);
   }
 
@@ -74,6 +77,7 @@ export class Detail {
       ? "There is no decision, so there are no replicas to show."
       : "No trigger names a target per pod for this workload, so there are no replicas to count. Foretide forecasts it with its default policy.");
     if (w.targetPerPod !== null) this.pods.update(pods(answer, this.hours));
+    this.calibration.update(answer.calibration, answer.levels);
     this.decisions(answer);
   }
 
