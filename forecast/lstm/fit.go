@@ -75,6 +75,7 @@ type FitReport struct {
 const (
 	shards     = 4     // fixed, whatever the cores, so that sums come out the same
 	shardSize  = 32    // windows a shard and step
+	dropout    = 0.3   // share of the dense units that a window does without
 	averaging  = 0.998 // share of the old in the running mean of the weights
 	epochs     = 20    // validations a fit
 	patience   = 5     // validations without a better one before the rate comes down
@@ -82,10 +83,10 @@ const (
 	typical    = 0.2   // loss of a history, to begin with
 	validation = 4096  // windows at most, and no more than a fair share of the time
 	// passes is how often each window is drawn, on average. Windows a minute apart
-	// are nearly the same, so half of them show a history well; with more the
+	// are nearly the same, so that a pass shows each day many times; with more the
 	// network learns its days by heart, which time held back from the same weeks
 	// does not show. Few windows are drawn for at least leastSteps.
-	passes     = 0.5
+	passes     = 1
 	leastSteps = 600
 	// stepsPerSecond is what a slow pair of cores does.
 	stepsPerSecond = 12
@@ -245,6 +246,7 @@ func newFitter(sources []source, o FitOptions) (*fitter, error) {
 		if f.graphs[i], err = newGraph(fast{}, f.size, shardSize, f.weights); err != nil {
 			return nil, fmt.Errorf("fit: %w", err)
 		}
+		f.graphs[i].mid.keep = make([]float32, shardSize*f.size.dense)
 	}
 	f.solver = G.NewAdamSolver()
 	f.engines = &sync.Pool{New: func() any { return newEngine(f.size, chunk) }}
@@ -363,9 +365,16 @@ func (f *fitter) note() {
 	}
 }
 
-// fill draws the windows of a shard.
+// fill draws the windows of a shard, and the units that do without (Srivastava
+// et al., 2014).
 func (f *fitter) fill(shard int, r *rand.Rand) {
-	b := f.graphs[shard].batch
+	b, keep := f.graphs[shard].batch, f.graphs[shard].mid.keep
+	for i := range keep {
+		keep[i] = 0
+		if r.Float64() >= dropout {
+			keep[i] = 1 / (1 - dropout)
+		}
+	}
 	for i := range b.n {
 		for {
 			x := r.Float64() * f.draw[len(f.draw)-1]
@@ -511,9 +520,10 @@ func (f *fitter) validate(ctx context.Context, examples []example) (float64, err
 	var logs, n float64
 	for i, c := range counts {
 		if c > 0 {
-			// A history that hardly moved while it was held back tells little:
-			// the hundredth keeps it from deciding.
-			logs += math.Log((sums[i]/c + 0.01) / (stills[i]/c + 0.01))
+			// A history that hardly moved while it was held back tells little, and
+			// none tells more than that it was forecast twice as badly: no single
+			// one decides.
+			logs += math.Log(min((sums[i]/c+0.02)/(stills[i]/c+0.02), 2))
 			n++
 		}
 	}

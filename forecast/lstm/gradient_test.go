@@ -164,6 +164,10 @@ func TestDenseByDifferences(t *testing.T) {
 	xa, xb := normal[float64](r, batch*a, 1), normal[float64](r, batch*b, 1)
 	w, by := normal[float64](r, (a+b+1)*units, 0.5), normal[float64](r, batch*units, 1)
 	d := newDense(exact{}, batch, a, b, units, true)
+	d.keep = make([]float64, batch*units)
+	for i := range d.keep {
+		d.keep[i] = float64(r.IntN(3))
+	}
 	f := func() float64 {
 		sum := 0.0
 		for i, v := range d.forward(xa, xb, w) {

@@ -50,8 +50,11 @@ type dense[F float] struct {
 	batch, a, b, units int
 	rectify            bool
 	y                  []F // [batch, units]
-	dz                 []F // gradient before the rectifier
-	wT                 []F // the first input's weights, transposed and packed
+	// keep is what each unit of a rectified layer is multiplied by, [batch,
+	// units], none below zero; nil for one. It drops units out in training.
+	keep []F
+	dz   []F // gradient before the rectifier
+	wT   []F // the first input's weights, transposed and packed
 }
 
 func newDense[F float](k arithmetic[F], batch, a, b, units int, rectify bool) *dense[F] {
@@ -79,6 +82,9 @@ func (d *dense[F]) forward(xa, xb, w []F) []F {
 		for i, v := range d.y {
 			d.y[i] = max(v, 0)
 		}
+		for i, v := range d.keep {
+			d.y[i] *= v
+		}
 	}
 	return d.y
 }
@@ -98,6 +104,9 @@ func (d *dense[F]) before(dy []F) []F {
 			on = 1
 		}
 		d.dz[i] = v * F(on)
+	}
+	for i, v := range d.keep {
+		d.dz[i] *= v
 	}
 	return d.dz
 }

@@ -114,6 +114,7 @@ type graph[F float] struct {
 	weights G.Nodes
 	loss    *G.Node
 	each    []F // the loss of each example of the last run, see loss
+	mid     *dense[F]
 	vm      G.VM
 }
 
@@ -122,7 +123,7 @@ type graph[F float] struct {
 func newGraph[F float](k arithmetic[F], z size, n int, weights [3]*tensor.Dense) (*graph[F], error) {
 	t := dtype[F]()
 	g := G.NewGraph()
-	gr := &graph[F]{batch: newBatch[F](n)}
+	gr := &graph[F]{batch: newBatch[F](n), mid: newDense(k, n, z.hidden, feature.Statics, z.dense, true)}
 	data := func(name string, values []F, shape ...int) *G.Node {
 		v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values))
 		return G.NewTensor(g, t, len(shape), G.WithShape(shape...), G.WithName(name), G.WithValue(v))
@@ -148,7 +149,7 @@ func newGraph[F float](k arithmetic[F], z size, n int, weights [3]*tensor.Dense)
 		return node
 	}
 	last := apply(sequenceOp(newSequence(k, feature.Steps, n, feature.Channels, z.hidden, true), false), x, gr.weights[0])
-	mid := apply(denseOp(newDense(k, n, z.hidden, feature.Statics, z.dense, true)), last, static, gr.weights[1])
+	mid := apply(denseOp(gr.mid), last, static, gr.weights[1])
 	out := apply(denseOp(newDense(k, n, z.dense, 0, outputs, false)), mid, gr.weights[2])
 	l := newLoss[F](n)
 	gr.each = l.each
