@@ -326,24 +326,41 @@ func TestCombineRefuses(t *testing.T) {
 	}
 }
 
-// One minute of one workload: a step observed, three simple experts, and all
-// mixed and corrected.
+// One minute of one workload: a step observed, simple experts, and all mixed and
+// corrected; with a network that is better than they, and one that is not.
 func BenchmarkMinute(b *testing.B) {
-	h := walk(3, 9*day)
-	o := NewOnline("trained")
-	f := fan(start(), 10, 1)
-	n := 8 * day
-	b.ReportAllocs()
-	for b.Loop() {
-		if n++; n > h.Len() {
-			b.StopTimer()
-			o, n = NewOnline("trained"), 8*day
-			b.StartTimer()
-		}
-		past := upTo(h, n)
-		f.Origin = past.Origin()
-		if _, err := o.Forecast(past, f); err != nil {
-			b.Fatal(err)
-		}
+	h := walk(3, 12*day)
+	for name, spread := range map[string]float64{"good network": 1, "poor network": 10} {
+		b.Run(name, func(b *testing.B) {
+			// As many forecasts of the network as a day has minutes, made before.
+			said := make([]forecast.Forecast, day)
+			for i := range said {
+				mean := 10 * (1 + 0.5*math.Sin(2*math.Pi*float64(i)/day))
+				said[i] = fan(start(), mean, spread)
+				for w := range said[i].Peaks { // as the largest of so many is
+					said[i].Peaks[w] = fan(start(), mean+math.Sqrt(math.Log(float64(w+1))), 0.6*spread).Steps[0]
+				}
+			}
+			var o *Online
+			n := h.Len()
+			minute := func() {
+				if n++; n > h.Len() {
+					o, n = NewOnline("trained"), 8*day
+				}
+				past := upTo(h, n)
+				f := said[n%day]
+				f.Origin = past.Origin()
+				if _, err := o.Forecast(past, f); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for range 2 * day {
+				minute()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				minute()
+			}
+		})
 	}
 }

@@ -154,16 +154,18 @@ func (c *Calibrator) Combine(now []forecast.Forecast) (forecast.Forecast, error)
 	for k := range now {
 		awake[k] = now[k].Steps != nil
 	}
-	// The shares that each bucket gives the experts.
+	// The shares that each bucket gives the experts, and its least unit.
 	var shares [NumBuckets][MaxExperts]float64
+	var least [NumBuckets]float64
 	for b := range c.groups {
 		shares[b] = c.groups[b].shares(awake[:len(now)])
+		least[b] = c.groups[b].leastUnit()
 	}
 	for i := range f.Steps {
 		b := bucketOfStep(i + 1)
 		g := &c.groups[b]
 		mix := mixSteps(now, &shares[b], i)
-		f.Steps[i] = correct(&mix, &g.theta, g.unit(&mix))
+		f.Steps[i] = correct(&mix, &g.theta, unit(&mix, least[b]))
 	}
 	for i := range f.Peaks {
 		first, second, part := bucketsOfPeak(i + 1)
@@ -177,7 +179,7 @@ func (c *Calibrator) Combine(now []forecast.Forecast) (forecast.Forecast, error)
 		for j := range theta {
 			theta[j] = a.theta[j]*(1-part) + b.theta[j]*part
 		}
-		f.Peaks[i] = correct(&mix, &theta, a.unit(&mix)*(1-part)+b.unit(&mix)*part)
+		f.Peaks[i] = correct(&mix, &theta, unit(&mix, least[first])*(1-part)+unit(&mix, least[second])*part)
 		if i > 0 {
 			// The largest of more steps is not smaller.
 			for j := range f.Peaks[i] {
@@ -189,6 +191,19 @@ func (c *Calibrator) Combine(now []forecast.Forecast) (forecast.Forecast, error)
 		c.pending.remember(origin, now, f)
 	}
 	return f, nil
+}
+
+// wanted tells in which buckets it matters what expert k says from origin: where
+// it has a share in the mixture, and everywhere if it is to be verified.
+func (c *Calibrator) wanted(k int, origin time.Time) (wanted [NumBuckets]bool) {
+	all := false
+	for n := range c.pending.targets {
+		all = all || c.pending.open(n, origin.Unix())
+	}
+	for b := range wanted {
+		wanted[b] = all || c.groups[b].weights[k] > cut
+	}
+	return wanted
 }
 
 // check gives the first of the forecasts that are there.

@@ -31,16 +31,19 @@ const (
 
 // unit is what corrections of a mixture are counted in: wide where the fan is
 // wide, so that a correction learned at noon fits the night.
-func (g *group) unit(mix *forecast.Quantiles) float64 {
-	return max((mix[4]-mix[0])/spread, leastUnit*g.usual())
+func unit(mix *forecast.Quantiles, least float64) float64 {
+	return max((mix[4]-mix[0])/spread, least)
 }
+
+// leastUnit is the least unit of a bucket.
+func (g *group) leastUnit() float64 { return leastUnit * g.usual() }
 
 // track moves the corrections by what came of a mixture: the subgradient step
 // of the quantile loss at what would be given out with the corrections of now.
 // So a truth that comes an hour late is not corrected for again by all that
 // were under way meanwhile.
 func (g *group) track(y float64, mix *forecast.Quantiles) {
-	u := g.unit(mix)
+	u := unit(mix, g.leastUnit())
 	if u == 0 {
 		return
 	}
@@ -63,7 +66,13 @@ func (g *group) track(y float64, mix *forecast.Quantiles) {
 // crossing, 2010).
 func correct(mix, theta *forecast.Quantiles, unit float64) (q forecast.Quantiles) {
 	for j, v := range mix {
-		q[j] = min(max(v+theta[j]*unit, 0), math.MaxFloat64)
+		switch v += theta[j] * unit; {
+		case !(v > 0):
+			v = 0
+		case v > math.MaxFloat64:
+			v = math.MaxFloat64
+		}
+		q[j] = v
 		for i := j; i > 0 && q[i] < q[i-1]; i-- {
 			q[i], q[i-1] = q[i-1], q[i]
 		}

@@ -14,17 +14,17 @@ const (
 	week = 7 * day
 	// samples is about how many past origins a course learns its errors from,
 	// of the last week, and enough how many it wants before it says anything.
-	samples = 300
+	samples = 200
 	enough  = 30
 	// relearn is how long, in steps, a course's errors are good for. Young
 	// workloads learn again when they are half as old again.
-	relearn = 6 * 60
+	relearn = 12 * 60
 )
 
 // course is a simple expert: the rate stays what it is, or is what it was a
 // day or a week before. The quantiles around that are those of its own errors,
-// in roots of rates as in forecast/baseline, but learned a few times a day
-// rather than for each forecast: an expert costs a few microseconds.
+// in roots of rates as in forecast/baseline, but learned twice a day
+// rather than for each forecast, so that an expert costs a few microseconds.
 type course struct {
 	name string
 	// period is how many steps the course looks back, 0 for the last value.
@@ -50,8 +50,9 @@ const knots = 11
 func knotted() [knots]int { return [knots]int{1, 2, 3, 5, 7, 10, 15, 20, 30, 45, forecast.Horizon} }
 
 // forecast gives the zero Forecast while the course does not know enough, and
-// one that is good until the next call where it does.
-func (c *course) forecast(h forecast.History) forecast.Forecast {
+// one that is good until the next call where it does. Only what lies in wanted
+// buckets is computed.
+func (c *course) forecast(h forecast.History, wanted *[NumBuckets]bool) forecast.Forecast {
 	end := h.Len() - 1
 	age := int(h.Origin().Sub(c.learned) / forecast.Step)
 	if c.learned.IsZero() || age < 0 || age >= min(relearn, max(enough, h.Len()/3)) {
@@ -79,8 +80,12 @@ func (c *course) forecast(h forecast.History) forecast.Forecast {
 		}
 		middle := c.middle(h.Values, end, lead, last)
 		top = max(top, middle)
-		f.Steps[i] = around(middle, &c.steps[left], &c.steps[k], share)
-		f.Peaks[i] = around(top, &c.peaks[left], &c.peaks[k], share)
+		if wanted[bucketOfStep(lead)] {
+			f.Steps[i] = around(middle, &c.steps[left], &c.steps[k], share)
+		}
+		if a, b, _ := bucketsOfPeak(lead); wanted[a] || wanted[b] {
+			f.Peaks[i] = around(top, &c.peaks[left], &c.peaks[k], share)
+		}
 	}
 	return *f
 }
@@ -89,8 +94,12 @@ func (c *course) forecast(h forecast.History) forecast.Forecast {
 func around(root float64, a, b *forecast.Quantiles, share float64) (q forecast.Quantiles) {
 	low := 0.0
 	for j := range q {
-		r := max(root+a[j]*(1-share)+b[j]*share, 0)
-		low = max(low, min(r*r, math.MaxFloat64))
+		if r := root + a[j] + (b[j]-a[j])*share; r > 0 && r*r > low {
+			low = r * r // rounding must not make the quantiles cross
+			if low > math.MaxFloat64 {
+				low = math.MaxFloat64
+			}
+		}
 		q[j] = low
 	}
 	return q

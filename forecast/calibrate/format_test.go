@@ -2,7 +2,9 @@ package calibrate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -103,12 +105,24 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// Whatever is read is refused or can be worked with.
+// Whatever is read is refused or can be worked with, also where the sum fits.
 func FuzzDecode(f *testing.F) {
-	f.Add(encoded(f, learned(f)))
-	f.Add(encoded(f, New("a", "b")))
-	f.Add([]byte(magic))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	c := New("a", "b")
+	for i := range 20 {
+		at := start().Add(time.Duration(i) * time.Minute)
+		c.Observe(at, float64(i))
+		if _, err := c.Combine([]forecast.Forecast{fan(at, 9, 1), fan(at, 5, 2)}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Add(encoded(f, c), true)
+	f.Add(encoded(f, New("one")), false)
+	f.Add([]byte(magic), false)
+	f.Fuzz(func(t *testing.T, data []byte, seal bool) {
+		if seal && len(data) > 4 {
+			body := data[:len(data)-4]
+			data = binary.LittleEndian.AppendUint32(bytes.Clone(body), crc32.ChecksumIEEE(body))
+		}
 		c, err := Decode(bytes.NewReader(data))
 		if err != nil {
 			return

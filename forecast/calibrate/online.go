@@ -53,7 +53,12 @@ func (o *Online) Forecast(h forecast.History, f forecast.Forecast) (forecast.For
 	o.observe(h.Series)
 	o.now[0] = f
 	for k := range o.courses {
-		o.now[k+1] = o.courses[k].forecast(h)
+		wanted := o.calibrator.wanted(k+1, h.Origin())
+		if f.Steps == nil {
+			// Without the first expert the shares of all others grow.
+			wanted = [NumBuckets]bool{true, true, true, true, true, true}
+		}
+		o.now[k+1] = o.courses[k].forecast(h, &wanted)
 	}
 	out, err := o.calibrator.Combine(o.now)
 	clear(o.now)

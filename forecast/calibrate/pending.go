@@ -84,11 +84,17 @@ func (p *pending) due(now int64, verify func(t target, said []float32)) {
 	}
 }
 
+// open tells whether a forecast from origin is far enough from the newest one
+// remembered for target n.
+func (p *pending) open(n int, origin int64) bool {
+	return p.latest[n] == never || origin-p.latest[n] >= int64(p.targets[n].every)*step
+}
+
 // remember keeps what is to be verified of forecasts and of the one made of
 // them.
 func (p *pending) remember(origin int64, experts []forecast.Forecast, made forecast.Forecast) {
 	for n, t := range p.targets {
-		if p.latest[n] != never && origin-p.latest[n] < int64(t.every)*step {
+		if !p.open(n, origin) {
 			continue
 		}
 		free := slices.Index(p.origins[t.first:t.first+t.slots], never)
