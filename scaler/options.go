@@ -30,7 +30,7 @@ type Options struct {
 	// zero.
 	Interval, Timeout time.Duration
 	// MaxWorkloads bounds the workloads that are looked at though no trigger
-	// names them; 2000 if zero. Each takes about 100 kB.
+	// names them; 2000 if zero. Each takes about 130 kB.
 	MaxWorkloads int
 	// TargetPerPod replaces a trigger's target per pod by one that was learned,
 	// above 0; nil leaves it. It must answer from memory.

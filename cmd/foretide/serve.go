@@ -70,7 +70,7 @@ func newServeCommand(a *app) *cobra.Command {
 	fs.DurationVar(&f.interval, "interval", 15*time.Second, "distance of two steps of the loop: a divisor of a minute")
 	fs.DurationVar(&f.modelEvery, "model-interval", 30*time.Second, "distance of two looks for a newer model")
 	fs.DurationVar(&f.drain, "drain", 5*time.Second, "how long to go on answering after a signal to stop")
-	fs.IntVar(&f.workloads, "max-workloads", 2000, "workloads to forecast that no trigger names, at most; each takes about 100 kB")
+	fs.IntVar(&f.workloads, "max-workloads", 2000, "workloads to forecast that no trigger names, at most; each takes about 130 kB")
 	fs.BoolVar(&f.calibrate, "calibrate", true, "weigh and correct the forecasts of each workload by how earlier ones did")
 	return c
 }

@@ -19,7 +19,7 @@ const MaxExperts = 8
 const firstPrior = 0.7
 
 // Calibrator mixes and corrects the forecasts of one workload. It is not safe
-// for concurrent use. Its memory is bounded: about 2 kB and 1.2 kB more for
+// for concurrent use. Its memory is bounded: about 5 kB and 1.3 kB more for
 // each expert.
 type Calibrator struct {
 	experts []string

@@ -29,7 +29,7 @@ const (
 )
 
 // Encode writes what was learned, in the format that README.md describes: about
-// 1.5 kB. Forecasts whose time has not come are left out; they are made anew
+// 2 kB. Forecasts whose time has not come are left out; they are made anew
 // within the hour.
 func (c *Calibrator) Encode(w io.Writer) error {
 	var b bytes.Buffer
