@@ -183,7 +183,17 @@ func training(b *testing.B, z size, p parameters, n int) func(int) []float32 {
 		b.Fatal(err)
 	}
 	noisy(g.batch)
-	solver := &adam{rate: rate}
+	// The solver is the one that Fit takes, whichever that is.
+	f, err := newFitter(newSources([]forecast.History{daily("cart", 1, 1)}, 0.1), FitOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var solver G.Solver = f.solver
+	if own, ok := solver.(*adam); ok {
+		own.rate = rate
+	} else {
+		G.WithLearnRate(rate)(solver)
+	}
 	model := G.NodesToValueGrads(g.weights)
 	return func(times int) []float32 {
 		losses := make([]float32, times)
