@@ -1,0 +1,160 @@
+package lstm
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/feature"
+)
+
+// source is one history ready to be drawn from.
+type source struct {
+	*feature.Source
+	series forecast.Series
+	// fitted is the first step that is held back.
+	fitted int
+	// unit is the error of the one-day seasonal naive, what losses are counted
+	// in.
+	unit float64
+	// lately is the running mean of its training loss. Windows weigh by its
+	// inverse, so that each history counts by how much better it gets, and not
+	// by how hard it is: what is fitted is the mean of the logarithms.
+	lately float64
+}
+
+func newSources(histories []forecast.History, heldBack float64) []source {
+	var sources []source
+	for _, h := range histories {
+		if h.Known() < minKnown {
+			continue
+		}
+		s := source{Source: feature.NewSource(h.Series), series: h.Series, lately: typical}
+		s.fitted = int(float64(h.Len()) * (1 - heldBack))
+		for _, lag := range []int{feature.Day, forecast.Horizon, 1} {
+			if s.unit = naiveError(h.Values[:s.fitted], lag); s.unit > 0 {
+				break
+			}
+		}
+		if s.unit > 0 {
+			sources = append(sources, s)
+		}
+	}
+	return sources
+}
+
+// naiveError is the mean absolute difference of values lag steps apart, 0 where
+// there are too few of them to tell.
+func naiveError(v []float64, lag int) float64 {
+	sum, n := 0.0, 0
+	for i := lag; i < len(v); i++ {
+		if d := math.Abs(v[i] - v[i-lag]); !math.IsNaN(d) {
+			sum += d
+			n++
+		}
+	}
+	if n < forecast.Horizon {
+		return 0
+	}
+	return sum / float64(n)
+}
+
+// cut fills example i of b with the window of s at origin, and what came after.
+func (s *source) cut(c *feature.Cutter, b *batch[float32], i, since, origin int) {
+	scale := c.Cut(s.Source, since, origin, window(b, i))
+	truth := b.truth[i*targets : (i+1)*targets]
+	top, seen, w := math.Inf(-1), 0, 0
+	wins := windows()
+	for h := range forecast.Horizon {
+		z := math.NaN()
+		if at := origin + 1 + h; at < len(s.series.Values) {
+			z = scale.Z(s.series.Values[at])
+		}
+		truth[h] = float32(z)
+		if !math.IsNaN(z) {
+			top = max(top, z)
+			seen++
+		}
+		if h+1 == wins[w] {
+			truth[forecast.Horizon+w] = float32(math.NaN())
+			if 5*seen >= 4*(h+1) {
+				truth[forecast.Horizon+w] = float32(top)
+			}
+			w++
+		}
+	}
+	b.weight[i] = float32(min(scale.Unit/s.unit, maxWeight))
+}
+
+// share is what the loss of s is multiplied by in training.
+func (s *source) share() float64 { return typical / (s.lately + typical/10) }
+
+// note moves the running losses of the sources that were drawn.
+func (f *fitter) note() {
+	for shard, g := range f.graphs {
+		for i, k := range f.drawn[shard] {
+			s := &f.sources[k]
+			s.lately += (float64(g.each[i])/s.share() - s.lately) / 100
+		}
+	}
+}
+
+// fill draws the windows of a shard, and the units that do without (Srivastava
+// et al., 2014).
+func (f *fitter) fill(shard int, r *rand.Rand) {
+	b, keep := f.graphs[shard].batch, f.graphs[shard].mid.keep
+	for i := range keep {
+		keep[i] = 0
+		if r.Float64() >= dropout {
+			keep[i] = 1 / (1 - dropout)
+		}
+	}
+	for i := range b.n {
+		for {
+			x := r.Float64() * f.draw[len(f.draw)-1]
+			k := 0
+			for f.draw[k+1] <= x {
+				k++
+			}
+			s := &f.sources[k]
+			origin := r.IntN(max(s.fitted-1, 1))
+			if r.IntN(2) == 0 {
+				// Rather what was lately than what was long ago.
+				origin = max(origin, r.IntN(max(s.fitted-1, 1)))
+			}
+			since := 0
+			if r.Float64() < 0.15 {
+				// What it is like to know little: from five minutes to a week.
+				since = origin - int(5*math.Pow(feature.Week/5, r.Float64()))
+			}
+			if s.Known(max(since, 0), origin+1) && s.Known(origin+1, min(origin+1+forecast.Horizon, s.fitted)) {
+				s.cut(&f.cutters[shard], b, i, since, origin)
+				s.mask(b, i, origin)
+				if r.IntN(2) == 0 {
+					window(b, i).Reclock(r.Float64())
+				}
+				b.weight[i] *= float32(s.share())
+				f.drawn[shard][i] = k
+				break
+			}
+		}
+	}
+}
+
+// mask hides what came true from the first step that is held back on.
+func (s *source) mask(b *batch[float32], i, origin int) {
+	from := s.fitted - origin - 1
+	if from >= forecast.Horizon {
+		return
+	}
+	nan := float32(math.NaN())
+	truth := b.truth[i*targets : (i+1)*targets]
+	for h := from; h < forecast.Horizon; h++ {
+		truth[h] = nan
+	}
+	for w, n := range windows() {
+		if n > from {
+			truth[forecast.Horizon+w] = nan
+		}
+	}
+}
