@@ -140,7 +140,7 @@ type fitter struct {
 	graphs  [shards]*graph[float32]
 	cutters [shards]feature.Cutter
 	drawn   [shards][shardSize]int // the sources of the windows of this step
-	solver  *G.AdamSolver
+	solver  *adam
 	weights [3]*tensor.Dense
 	mean    parameters // running mean of the weights
 	best    parameters
@@ -167,7 +167,7 @@ func newFitter(sources []source, o FitOptions) (*fitter, error) {
 		}
 		f.graphs[i].mid.keep = make([]float32, shardSize*f.size.dense)
 	}
-	f.solver = G.NewAdamSolver()
+	f.solver = new(adam)
 	f.engines = &sync.Pool{New: func() any { return newEngine(f.size, chunk) }}
 	f.draw = make([]float64, len(sources)+1)
 	for i, s := range sources {
@@ -296,7 +296,7 @@ func (f *fitter) descend(rate float64) error {
 			sum[j] /= shards
 		}
 	}
-	G.WithLearnRate(rate)(f.solver)
+	f.solver.rate = rate
 	if err := f.solver.Step(G.NodesToValueGrads(f.graphs[0].weights)); err != nil {
 		return fmt.Errorf("step the solver: %w", err)
 	}
