@@ -65,11 +65,31 @@ func (t *Table) Add(f forecast.Forecast) error {
 	return err
 }
 
-// row has seven significant digits: more than any forecast has.
+// digits is how many significant ones a rate has in a file: more than any
+// forecast has.
+const digits = 7
+
+// asWritten rounds f to what a file says of it, in place. What is scored here
+// is then what anybody else scores from the file, which shows where a series
+// repeats itself to the digit and a forecast is all but exact.
+func asWritten(f forecast.Forecast) {
+	var text []byte
+	for _, rows := range [][]forecast.Quantiles{f.Steps, f.Peaks} {
+		for i := range rows {
+			for j, v := range rows[i] {
+				text = strconv.AppendFloat(text[:0], v*perMinute, 'g', digits, 64)
+				if v, err := strconv.ParseFloat(string(text), 64); err == nil {
+					rows[i][j] = v / perMinute
+				}
+			}
+		}
+	}
+}
+
 func (t *Table) row(prefix string, n int, rates ...float64) {
 	t.line = strconv.AppendInt(append(t.line[:0], prefix...), int64(n), 10)
 	for _, v := range rates {
-		t.line = strconv.AppendFloat(append(t.line, ','), v*perMinute, 'g', 7, 64)
+		t.line = strconv.AppendFloat(append(t.line, ','), v*perMinute, 'g', digits, 64)
 	}
 	t.w.Write(append(t.line, '\n'))
 }

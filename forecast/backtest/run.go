@@ -259,6 +259,7 @@ func (s *score) add(c *chunk, on func(forecast.Series, forecast.Forecast) error)
 		if !it.scored {
 			continue
 		}
+		asWritten(f)
 		actual := h.Between(f.Time(1), f.Time(forecast.Horizon+1))
 		steps := s.reference.Steps(f.Origin)
 		s.mine[it.plan].Add(actual.Values, f.Steps, f.Peaks)

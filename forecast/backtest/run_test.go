@@ -30,7 +30,8 @@ func history(name string, n int) forecast.History {
 		Series:   forecast.Series{Start: start(), Values: make([]float64, n)},
 	}
 	for i := range h.Values {
-		h.Values[i] = 10 * (2 + math.Sin(2*math.Pi*float64(i)/1440) + 0.1*r.Float64())
+		// Whole requests a minute, as in the files of traces.
+		h.Values[i] = math.Round(600*(2+math.Sin(2*math.Pi*float64(i)/1440)+0.1*r.Float64())) / 60
 	}
 	return h
 }
