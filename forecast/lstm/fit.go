@@ -310,4 +310,3 @@ func (f *fitter) descend(rate float64) error {
 	}
 	return nil
 }
-
