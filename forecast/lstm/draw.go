@@ -1,6 +1,7 @@
 package lstm
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -11,7 +12,8 @@ import (
 // source is one history ready to be drawn from.
 type source struct {
 	*feature.Source
-	series forecast.Series
+	// truth is what is learnt of each step, NaN for nothing.
+	truth []float64
 	// fitted is the first step that is held back.
 	fitted int
 	// unit is the error of the one-day seasonal naive, what losses are counted
@@ -23,16 +25,16 @@ type source struct {
 	lately float64
 }
 
-func newSources(histories []forecast.History, heldBack float64) []source {
+func newSources(histories []forecast.History, truth []forecast.Series, heldBack float64) []source {
 	var sources []source
-	for _, h := range histories {
-		if h.Known() < minKnown {
+	for i, h := range histories {
+		if truth[i].Known() < minKnown {
 			continue
 		}
-		s := source{Source: feature.NewSource(h.Series), series: h.Series, lately: typical}
+		s := source{Source: feature.NewSource(h.Series), truth: truth[i].Values, lately: typical}
 		s.fitted = int(float64(h.Len()) * (1 - heldBack))
 		for _, lag := range []int{feature.Day, forecast.Horizon, 1} {
-			if s.unit = naiveError(h.Values[:s.fitted], lag); s.unit > 0 {
+			if s.unit = naiveError(s.truth[:s.fitted], lag); s.unit > 0 {
 				break
 			}
 		}
@@ -41,6 +43,24 @@ func newSources(histories []forecast.History, heldBack float64) []source {
 		}
 	}
 	return sources
+}
+
+// checkTruth tells whether truth fits histories.
+func checkTruth(histories []forecast.History, truth []forecast.Series) error {
+	if len(truth) != len(histories) {
+		return fmt.Errorf("fit: the truth of %d histories, want that of %d", len(truth), len(histories))
+	}
+	for i, h := range histories {
+		if t := truth[i]; !t.Start.Equal(h.Start) || t.Len() != h.Len() {
+			return fmt.Errorf("fit: the truth of %q is %d steps from %v, want %d from %v", h.Workload, t.Len(), t.Start, h.Len(), h.Start)
+		}
+		for j, v := range truth[i].Values {
+			if v != h.Values[j] && !math.IsNaN(v) {
+				return fmt.Errorf("fit: the truth of %q at %v is %v, want %v or NaN", h.Workload, h.Time(j), v, h.Values[j])
+			}
+		}
+	}
+	return nil
 }
 
 // naiveError is the mean absolute difference of values lag steps apart, 0 where
@@ -67,8 +87,8 @@ func (s *source) cut(c *feature.Cutter, b *batch[float32], i, since, origin int)
 	wins := windows()
 	for h := range forecast.Horizon {
 		z := math.NaN()
-		if at := origin + 1 + h; at < len(s.series.Values) {
-			z = scale.Z(s.series.Values[at])
+		if at := origin + 1 + h; at < len(s.truth) {
+			z = scale.Z(s.truth[at])
 		}
 		truth[h] = float32(z)
 		if !math.IsNaN(z) {
@@ -84,6 +104,17 @@ func (s *source) cut(c *feature.Cutter, b *batch[float32], i, since, origin int)
 		}
 	}
 	b.weight[i] = float32(min(scale.Unit/s.unit, maxWeight))
+}
+
+// learnt says whether there is anything to learn from the horizon after origin,
+// as far as it lies before end.
+func (s *source) learnt(origin, end int) bool {
+	for _, v := range s.truth[origin+1 : min(origin+1+forecast.Horizon, end)] {
+		if !math.IsNaN(v) {
+			return true
+		}
+	}
+	return false
 }
 
 // share is what the loss of s is multiplied by in training.
@@ -127,7 +158,7 @@ func (f *fitter) fill(shard int, r *rand.Rand) {
 				// What it is like to know little: from five minutes to a week.
 				since = origin - int(5*math.Pow(feature.Week/5, r.Float64()))
 			}
-			if s.Known(max(since, 0), origin+1) && s.Known(origin+1, min(origin+1+forecast.Horizon, s.fitted)) {
+			if s.Known(max(since, 0), origin+1) && s.learnt(origin, s.fitted) {
 				s.cut(&f.cutters[shard], b, i, since, origin)
 				s.mask(b, i, origin)
 				if r.IntN(2) == 0 {

@@ -40,6 +40,10 @@ type FitOptions struct {
 	// Start is a model to go on from, with fewer and smaller steps; nil starts
 	// anew.
 	Start *Model
+	// Truth is what of each history is to be learnt: the same series, but NaN
+	// where the network may look back on what came and does not learn to forecast
+	// it. Nil learns all of all histories.
+	Truth []forecast.Series
 
 	// steps overrides the number of steps.
 	steps int
@@ -115,7 +119,15 @@ func Fit(ctx context.Context, histories []forecast.History, o FitOptions) (*Mode
 	if o.Budget < 0 {
 		return nil, FitReport{}, fmt.Errorf("fit: budget %v, want more than 0", o.Budget)
 	}
-	sources := newSources(histories, o.HeldBack)
+	if o.Truth == nil {
+		for _, h := range histories {
+			o.Truth = append(o.Truth, h.Series)
+		}
+	}
+	if err := checkTruth(histories, o.Truth); err != nil {
+		return nil, FitReport{}, err
+	}
+	sources := newSources(histories, o.Truth, o.HeldBack)
 	if len(sources) == 0 {
 		return nil, FitReport{}, fmt.Errorf("fit from %d histories: %w: none has %d known minutes that change", len(histories), ErrTooLittle, minKnown)
 	}

@@ -184,7 +184,8 @@ func training(b *testing.B, z size, p parameters, n int) func(int) []float32 {
 	}
 	noisy(g.batch)
 	// The solver is the one that Fit takes, whichever that is.
-	f, err := newFitter(newSources([]forecast.History{daily("cart", 1, 1)}, 0.1), FitOptions{})
+	cart := daily("cart", 1, 1)
+	f, err := newFitter(newSources([]forecast.History{cart}, []forecast.Series{cart.Series}, 0.1), FitOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -7,8 +7,6 @@ import (
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/foretide/foretide/forecast"
 )
 
 // example is a window to validate on.
@@ -23,7 +21,7 @@ func (f *fitter) heldBack(n int) []example {
 		// An odd stride, so that no minute of the hour is left out.
 		stride := max((s.Len()-s.fitted)/each, 1) | 1
 		for o := s.fitted; o < s.Len()-1; o += stride {
-			if s.Known(0, o+1) && s.Known(o+1, o+1+forecast.Horizon) {
+			if s.Known(0, o+1) && s.learnt(o, s.Len()) {
 				examples = append(examples, example{k, o})
 			}
 		}
