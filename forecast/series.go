@@ -101,4 +101,11 @@ func (s Series) slice(i, j int) Series {
 type History struct {
 	Workload Workload
 	Series
+	// Labelled are the spans that somebody marked as no sign of the days to
+	// come, such as an incident: sorted and disjoint. They say nothing of the
+	// values, which are what came.
+	Labelled []Interval
 }
+
+// Interval is the time from From up to, not including, To.
+type Interval struct{ From, To time.Time }

@@ -60,12 +60,15 @@ var errNotSeries = errors.New(`the first line is not a header: want "timestamp,v
 type row struct {
 	unix  int64
 	count float64 // NaN: not known
+	// marked says that somebody labelled the step.
+	marked bool
 }
 
 // Read reads one series, plain or gzipped, which its first bytes tell. The
 // name becomes the workload, see [forecast.ParseWorkload]. Counts become
 // requests per second on a grid of minutes that begins at the smallest time
-// stamp; what is not in the file is NaN. Every error is a [FileError].
+// stamp; what is not in the file is NaN. What is labelled keeps its value and
+// is named beside. Every error is a [FileError].
 func Read(name string, r io.Reader) (forecast.History, error) {
 	w, err := forecast.ParseWorkload(name)
 	if err != nil {
@@ -75,11 +78,11 @@ func Read(name string, r io.Reader) (forecast.History, error) {
 	if err != nil {
 		return forecast.History{}, &FileError{Path: name, Line: line, Err: err}
 	}
-	s, err := grid(rows)
+	s, labelled, err := grid(rows)
 	if err != nil {
 		return forecast.History{}, &FileError{Path: name, Err: err}
 	}
-	return forecast.History{Workload: w, Series: s}, nil
+	return forecast.History{Workload: w, Series: s, Labelled: labelled}, nil
 }
 
 // parse reads the rows as they stand. line is where err happened, 0 where it
@@ -156,6 +159,13 @@ func parseRow(text string) (row, error) {
 		return row{}, fmt.Errorf("timestamp %q: want Unix seconds, not milliseconds or finer", clip(stamp))
 	}
 	x := row{unix: int64(unix), count: math.NaN()}
+	if label = strings.TrimSpace(label); label != "" {
+		v, err := strconv.ParseFloat(label, 64)
+		if err != nil || v != 0 && v != 1 {
+			return row{}, fmt.Errorf("label %q: want 1 where the step was no ordinary one, else 0 or nothing", clip(label))
+		}
+		x.marked = v == 1
+	}
 	count = strings.TrimSpace(count)
 	if count == "" {
 		return x, nil
@@ -176,7 +186,7 @@ func clip(s string) string {
 }
 
 // Write writes h as [Read] reads it: a row a minute, with an empty value where
-// the rate is not known. What is read back is h to within the last bit or two
+// the rate is not known, and with labels where h has any. What is read back is h to within the last bit or two
 // of each rate. A history that is empty, does not start on a full second, or
 // has a rate that is infinite or negative is an error.
 func Write(w io.Writer, h forecast.History) error {
@@ -185,7 +195,12 @@ func Write(w io.Writer, h forecast.History) error {
 		return fmt.Errorf("write trace %q: %d steps from %v: want at least one, from a full second on", h.Workload, h.Len(), h.Start)
 	}
 	out := bufio.NewWriter(w)
-	out.WriteString("timestamp,value\n") // bufio keeps the first error for Flush
+	header := "timestamp,value\n"
+	labelled := h.Labelled
+	if len(labelled) > 0 {
+		header = "timestamp,value,label\n"
+	}
+	out.WriteString(header) // bufio keeps the first error for Flush
 	var line []byte
 	for i, v := range h.Values {
 		if math.IsInf(v, 0) || v < 0 {
@@ -195,6 +210,15 @@ func Write(w io.Writer, h forecast.History) error {
 		line = append(line, ',')
 		if !math.IsNaN(v) {
 			line = strconv.AppendFloat(line, v*float64(minute), 'g', -1, 64)
+		}
+		for len(labelled) > 0 && !h.Time(i).Before(labelled[0].To) {
+			labelled = labelled[1:]
+		}
+		switch {
+		case len(labelled) > 0 && h.Time(i+1).After(labelled[0].From):
+			line = append(line, ",1"...)
+		case len(h.Labelled) > 0:
+			line = append(line, ",0"...)
 		}
 		out.Write(append(line, '\n'))
 	}

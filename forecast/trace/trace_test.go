@@ -40,7 +40,7 @@ func TestRead(t *testing.T) {
 	}
 	const head = "timestamp,value\n"
 	f("minutes", head+"60,6\n120,12\n180,0\n", 60, 6, 12, 0)
-	f("label", "timestamp,value,label\n60,6,0\n120,12,1\n", 60, 6, 12)
+	f("third column", "timestamp,value,label\n60,6,0\n120,12,\n180,3\n", 60, 6, 12, 3)
 	f("one", head+"61,6", 61, 6)
 	f("windows", "\ufefftimestamp,value\r\n60,6\r\n120,12\r\n\r\n", 60, 6, 12)
 	f("spaces", "timestamp, value\n 60 , 6\n120 ,12 \n", 60, 6, 12)
@@ -56,6 +56,37 @@ func TestRead(t *testing.T) {
 	f("two minutes, overlap", head+"0,10\n120,20\n180,4\n300,6", 0, 5, 5, 10, 2, 2, 3, 3)
 	f("twenty seconds", head+"0,1\n20,2\n40,3\n60,4\n80,5\n100,6\n120,7\n", 0, 6, 15, nan)
 	f("twenty seconds with gaps", head+"0,1\n40,3\n60,4\n80,5\n100,\n120,9\n140,\n160,\n180,1\n200,2", 0, 6, 13.5, nan, 4.5)
+}
+
+func TestReadLabels(t *testing.T) {
+	// labelled are the beginning and the end of each interval.
+	f := func(name, rows string, labelled ...int64) {
+		t.Helper()
+		h, err := trace.Read("set/"+name, strings.NewReader("timestamp,value,label\n"+rows))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		var got []int64
+		for _, l := range h.Labelled {
+			got = append(got, l.From.Unix(), l.To.Unix())
+		}
+		if d := cmp.Diff(labelled, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+		if h.Known() != h.Len() {
+			t.Errorf("%s: what is labelled has no value: %v", name, h.Values)
+		}
+	}
+	f("none", "0,1,0\n60,2,\n120,3\n")
+	f("one", "0,1,0\n60,2,1\n120,3,0\n", 60, 120)
+	f("in a row", "0,1,1\n60,2,1.0\n120,3,0\n180,4, 1 \n", 0, 120, 180, 240)
+	f("to the end", "0,1,0\n60,2,1", 60, 120)
+	f("unsorted", "120,3,1\n0,1,0\n60,2,1\n", 60, 180)
+	f("repeated", "0,1,1\n60,2,1\n60,2,0\n", 0, 60)
+	f("late stamps", "7,1,0\n68,2,0\n126,3,1\n186,4,0\n246,5,0\n", 127, 187)
+	f("five minutes", "0,10,0\n300,20,1\n600,5,1\n900,5,0\n", 300, 900)
+	f("twenty seconds", "0,1,0\n20,2,0\n40,3,1\n60,4,0\n80,5,0\n100,6,0\n120,7,1\n140,7,0\n160,7,0\n", 0, 60, 120, 180)
 }
 
 // A minute's count comes back from its rate, whatever its size.
@@ -96,6 +127,9 @@ func TestReadErrors(t *testing.T) {
 	f(head+"1633651200000,1\n", "not milliseconds")
 	f(head+"0\n", "want timestamp,value[,label]")
 	f(head+"0,1,0,7\n", "more than 3 fields")
+	f(head+"0,1,0\n60,1,yes\n", `line 3: label "yes": want 1`)
+	f(head+"0,1,2\n", `line 2: label "2": want 1`)
+	f(head+"0,1,NaN\n", `line 2: label "NaN": want 1`)
 	f(head+"0,\n60,\n", "no value is known")
 	f(head+"0,1\n90,2\n", "90 s apart")
 	f(head+"0,1\n7,2\n", "7 s apart")
@@ -140,6 +174,21 @@ func TestWrite(t *testing.T) {
 	}
 	if d := cmp.Diff(h, got, cmpopts.EquateNaNs(), cmpopts.EquateApprox(1e-15, 0)); d != "" {
 		t.Errorf("(-written +read):\n%s", d)
+	}
+
+	// Labels, by whole minutes: what lies outside or between is not kept.
+	at := func(seconds int) time.Time { return h.Start.Add(time.Duration(seconds) * time.Second) }
+	h.Labelled = []forecast.Interval{{From: at(-60), To: at(0)}, {From: at(60), To: at(180)}, {From: at(250), To: at(260)}, {From: at(360), To: at(900)}}
+	b.Reset()
+	if err := trace.Write(&b, h); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = trace.Read("shop/cart", &b); err != nil {
+		t.Fatal(err)
+	}
+	h.Labelled = []forecast.Interval{{From: at(60), To: at(180)}, {From: at(240), To: at(300)}, {From: at(360), To: at(420)}}
+	if d := cmp.Diff(h, got, cmpopts.EquateNaNs(), cmpopts.EquateApprox(1e-15, 0)); d != "" {
+		t.Errorf("labelled (-written +read):\n%s", d)
 	}
 }
 
