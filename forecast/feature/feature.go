@@ -14,7 +14,6 @@
 package feature
 
 import (
-	"math"
 	"time"
 
 	"github.com/foretide/foretide/forecast"
@@ -58,17 +57,17 @@ const Memory = Week + Steps*Stride + smooth + 1
 // smooth is how many steps to each side a seasonal value is averaged over.
 const smooth = 2
 
-// Source is a series prepared to cut windows from: sums over the steps before
-// each, for fast means. It is read-only until it is reset.
+// Source is a series prepared to cut windows from. It is read-only until it is
+// reset.
 type Source struct {
 	y     []float64
 	phase int // seconds of the day at step 0
-	// ref is taken off every value before it is summed, or the squares of large
-	// rates that change little would cancel to nothing.
-	ref                 float64
-	sum, square, change []float64
-	known, changes      []int32
+	// known[i] is how many of the first i blocks' steps are known.
+	known []int32
 }
+
+// block is how many steps are counted together.
+const block = 64
 
 // NewSource prepares s, which it keeps.
 func NewSource(s forecast.Series) *Source {
@@ -78,41 +77,18 @@ func NewSource(s forecast.Series) *Source {
 }
 
 // Reset prepares s instead of what p held, in the same memory where that is
-// large enough.
+// large enough. It does no more than Known needs: a window reads little of a
+// long series, so whatever is summed up here would be summed up in vain by who
+// cuts but one.
 func (p *Source) Reset(s forecast.Series) {
-	y := s.Values
-	n := len(y)
-	if n >= cap(p.sum) {
-		p.sum, p.square, p.change = make([]float64, n+1), make([]float64, n+1), make([]float64, n+1)
-		p.known, p.changes = make([]int32, n+1), make([]int32, n+1)
+	p.y, p.phase = s.Values, int(((s.Start.Unix()%86400)+86400)%86400)
+	p.known = append(p.known[:0], 0)
+	sum := 0
+	for i := block; i <= len(p.y); i += block {
+		_, n := total(p.y[i-block : i])
+		sum += n
+		p.known = append(p.known, int32(sum))
 	}
-	p.y, p.phase, p.ref = y, int(((s.Start.Unix()%86400)+86400)%86400), 0
-	p.sum, p.square, p.change = p.sum[:n+1], p.square[:n+1], p.change[:n+1]
-	p.known, p.changes = p.known[:n+1], p.changes[:n+1]
-	// Totals of their own, rather than the sums' last elements: to wait for what
-	// was just stored would take most of the time.
-	sums, squares, moves, knowns, moved := p.sum[:n], p.square[:n], p.change[:n], p.known[:n], p.changes[:n]
-	var ref, sum, square, change float64
-	var known, changes int32
-	last := math.NaN()
-	for i, v := range y {
-		sums[i], squares[i], moves[i], knowns[i], moved[i] = sum, square, change, known, changes
-		if !math.IsNaN(v) {
-			if known == 0 {
-				ref = v
-			}
-			sum += v - ref
-			square += (v - ref) * (v - ref)
-			known++
-			if !math.IsNaN(last) {
-				change += math.Abs(v - last)
-				changes++
-			}
-		}
-		last = v
-	}
-	p.ref = ref
-	p.sum[n], p.square[n], p.change[n], p.known[n], p.changes[n] = sum, square, change, known, changes
 }
 
 // Len is the number of steps of the series.
@@ -121,86 +97,49 @@ func (p *Source) Len() int { return len(p.y) }
 // Known says whether any step in [i, j) is known.
 func (p *Source) Known(i, j int) bool {
 	i, j = min(max(i, 0), len(p.y)), min(max(j, 0), len(p.y))
-	return i < j && p.known[j] > p.known[i]
+	return i < j && p.before(j) > p.before(i)
 }
 
-// past is a source as it is seen from an origin: nothing before since, and
-// nothing after the origin, is there.
-type past struct {
-	*Source
-	since, origin int
+// before is how many of the first i steps are known.
+func (p *Source) before(i int) int {
+	_, n := total(p.y[i/block*block : i])
+	return int(p.known[i/block]) + n
 }
-
-// at is the value of step i, NaN outside.
-func (p past) at(i int) float64 {
-	if i < p.since || i > p.origin {
-		return math.NaN()
-	}
-	return p.y[i]
-}
-
-// mean is the mean of the known values in [i, j), NaN where there is none.
-func (p past) mean(i, j int) float64 {
-	i, j = p.clamp(i), p.clamp(j)
-	if n := p.known[j] - p.known[i]; n > 0 {
-		return max(p.ref+(p.sum[j]-p.sum[i])/float64(n), 0)
-	}
-	return math.NaN()
-}
-
-// deviation is their standard deviation, 0 where there are fewer than two.
-func (p past) deviation(i, j int) float64 {
-	i, j = p.clamp(i), p.clamp(j)
-	n := float64(p.known[j] - p.known[i])
-	if n < 2 {
-		return 0
-	}
-	m := (p.sum[j] - p.sum[i]) / n
-	return math.Sqrt(max((p.square[j]-p.square[i])/n-m*m, 0))
-}
-
-// roughness is the mean change from one known step to the next.
-func (p past) roughness(i, j int) float64 {
-	i, j = p.clamp(i), p.clamp(j)
-	if n := p.changes[j] - p.changes[i]; n > 0 {
-		return (p.change[j] - p.change[i]) / float64(n)
-	}
-	return 0
-}
-
-// share is the part of [i, j) that is known.
-func (p past) share(i, j int) float64 {
-	a, b := p.clamp(i), p.clamp(j)
-	return float64(p.known[b]-p.known[a]) / float64(j-i)
-}
-
-// extremes are the lowest and highest known value in [i, j), NaN where there is
-// none, and the share of the known that is zero.
-func (p past) extremes(i, j int) (low, high, zeros float64) {
-	low, high = math.NaN(), math.NaN()
-	n := 0
-	for _, v := range p.y[p.clamp(i):p.clamp(j)] {
-		if math.IsNaN(v) {
-			continue
-		}
-		if n == 0 {
-			low, high = v, v
-		}
-		low, high = min(low, v), max(high, v)
-		if v == 0 {
-			zeros++
-		}
-		n++
-	}
-	if n > 0 {
-		zeros /= float64(n)
-	}
-	return low, high, zeros
-}
-
-func (p past) clamp(i int) int { return min(max(i, p.since), p.origin+1) }
 
 // clock is the fraction of the day at step i, in [0, 1).
-func (p past) clock(i int) float64 {
+func (p *Source) clock(i int) float64 {
 	return float64((p.phase+i*int(forecast.Step/time.Second))%86400) / 86400
+}
+
+// total is the sum of the known values and how many there are. It takes eight at
+// a time and looks closer only where one of them is missing.
+func total(v []float64) (sum float64, known int) {
+	for ; len(v) >= 8; v = v[8:] {
+		w := (*[8]float64)(v)
+		s := ((w[0] + w[1]) + (w[2] + w[3])) + ((w[4] + w[5]) + (w[6] + w[7]))
+		if s == s {
+			sum += s
+			known += 8
+			continue
+		}
+		for _, x := range w {
+			if x == x {
+				sum += x
+				known++
+			}
+		}
+	}
+	for _, x := range v {
+		if x == x {
+			sum += x
+			known++
+		}
+	}
+	return sum, known
+}
+
+// mean is the mean of the known values, NaN where there is none.
+func mean(v []float64) float64 {
+	sum, n := total(v)
+	return sum / float64(n)
 }
