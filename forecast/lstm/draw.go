@@ -23,16 +23,23 @@ type source struct {
 	// inverse, so that each history counts by how much better it gets, and not
 	// by how hard it is: what is fitted is the mean of the logarithms.
 	lately float64
+	// weight is by how much more often it is drawn than others of its length.
+	weight float64
 }
 
-func newSources(histories []forecast.History, truth []forecast.Series, heldBack float64) []source {
+// newSources are the histories that can be learnt from, and that have a weight.
+func newSources(histories []forecast.History, o FitOptions) []source {
 	var sources []source
 	for i, h := range histories {
-		if truth[i].Known() < minKnown {
+		weight := 1.0
+		if o.Weights != nil {
+			weight = o.Weights[i]
+		}
+		if o.Truth[i].Known() < minKnown || weight == 0 {
 			continue
 		}
-		s := source{Source: feature.NewSource(h.Series), truth: truth[i].Values, lately: typical}
-		s.fitted = int(float64(h.Len()) * (1 - heldBack))
+		s := source{Source: feature.NewSource(h.Series), truth: o.Truth[i].Values, lately: typical, weight: weight}
+		s.fitted = int(float64(h.Len()) * (1 - o.HeldBack))
 		for _, lag := range []int{feature.Day, forecast.Horizon, 1} {
 			if s.unit = naiveError(s.truth[:s.fitted], lag); s.unit > 0 {
 				break
@@ -43,6 +50,22 @@ func newSources(histories []forecast.History, truth []forecast.Series, heldBack 
 		}
 	}
 	return sources
+}
+
+// checkWeights tells whether weights fit histories.
+func checkWeights(histories []forecast.History, weights []float64) error {
+	if weights == nil {
+		return nil
+	}
+	if len(weights) != len(histories) {
+		return fmt.Errorf("fit: weights of %d histories, want those of %d", len(weights), len(histories))
+	}
+	for i, w := range weights {
+		if !(w >= 0) || math.IsInf(w, 0) {
+			return fmt.Errorf("fit: weight %v of %q, want 0 or more", w, histories[i].Workload)
+		}
+	}
+	return nil
 }
 
 // checkTruth tells whether truth fits histories.
@@ -153,11 +176,7 @@ func (f *fitter) fill(shard int, r *rand.Rand) {
 				// Rather what was lately than what was long ago.
 				origin = max(origin, r.IntN(max(s.fitted-1, 1)))
 			}
-			since := 0
-			if r.Float64() < 0.15 {
-				// What it is like to know little: from five minutes to a week.
-				since = origin - int(5*math.Pow(feature.Week/5, r.Float64()))
-			}
+			since := f.since(origin, r)
 			if s.Known(max(since, 0), origin+1) && s.learnt(origin, s.fitted) {
 				s.cut(&f.cutters[shard], b, i, since, origin)
 				s.mask(b, i, origin)
@@ -170,6 +189,15 @@ func (f *fitter) fill(shard int, r *rand.Rand) {
 			}
 		}
 	}
+}
+
+// since draws the first step that is known at origin.
+func (f *fitter) since(origin int, r *rand.Rand) int {
+	if r.Float64() < f.Young {
+		// What it is like to know little: from five minutes to a week.
+		return max(origin-int(5*math.Pow(feature.Week/5, r.Float64())), 0)
+	}
+	return 0
 }
 
 // mask hides what came true from the first step that is held back on.

@@ -44,6 +44,13 @@ type FitOptions struct {
 	// where the network may look back on what came and does not learn to forecast
 	// it. Nil learns all of all histories.
 	Truth []forecast.Series
+	// Young is the share of the windows that know only the last five minutes to
+	// week of their history, as a forecast of a new workload does: 0.15 by
+	// default.
+	Young float64
+	// Weights say how much more often than another one of its length each history
+	// is drawn from, 0 for never; nil is 1 for each.
+	Weights []float64
 
 	// steps overrides the number of steps.
 	steps int
@@ -113,11 +120,20 @@ func Fit(ctx context.Context, histories []forecast.History, o FitOptions) (*Mode
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Young == 0 {
+		o.Young = 0.15
+	}
 	if o.HeldBack < 0.02 || o.HeldBack > 0.5 {
 		return nil, FitReport{}, fmt.Errorf("fit: held back %v, want from 0.02 to 0.5", o.HeldBack)
 	}
 	if o.Budget < 0 {
 		return nil, FitReport{}, fmt.Errorf("fit: budget %v, want more than 0", o.Budget)
+	}
+	if !(o.Young > 0 && o.Young <= 1) {
+		return nil, FitReport{}, fmt.Errorf("fit: a share of %v young windows, want more than 0, to 1", o.Young)
+	}
+	if err := checkWeights(histories, o.Weights); err != nil {
+		return nil, FitReport{}, err
 	}
 	if o.Truth == nil {
 		for _, h := range histories {
@@ -127,7 +143,7 @@ func Fit(ctx context.Context, histories []forecast.History, o FitOptions) (*Mode
 	if err := checkTruth(histories, o.Truth); err != nil {
 		return nil, FitReport{}, err
 	}
-	sources := newSources(histories, o.Truth, o.HeldBack)
+	sources := newSources(histories, o)
 	if len(sources) == 0 {
 		return nil, FitReport{}, fmt.Errorf("fit from %d histories: %w: none has %d known minutes that change", len(histories), ErrTooLittle, minKnown)
 	}
@@ -185,7 +201,7 @@ func newFitter(sources []source, o FitOptions) (*fitter, error) {
 	for i, s := range sources {
 		f.windows += s.fitted
 		// Longer histories have more to tell, but not in proportion.
-		f.draw[i+1] = f.draw[i] + math.Sqrt(float64(s.fitted))
+		f.draw[i+1] = f.draw[i] + s.weight*math.Sqrt(float64(s.fitted))
 	}
 	return f, nil
 }

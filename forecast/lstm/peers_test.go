@@ -185,7 +185,7 @@ func training(b *testing.B, z size, p parameters, n int) func(int) []float32 {
 	noisy(g.batch)
 	// The solver is the one that Fit takes, whichever that is.
 	cart := daily("cart", 1, 1)
-	f, err := newFitter(newSources([]forecast.History{cart}, []forecast.Series{cart.Series}, 0.1), FitOptions{})
+	f, err := newFitter(newSources([]forecast.History{cart}, FitOptions{Truth: []forecast.Series{cart.Series}, HeldBack: 0.1}), FitOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func TestTruthIsAllThatIsLearnt(t *testing.T) {
 	for i := from; i < to; i++ {
 		h.Values[i] *= 1e6
 	}
-	sources := newSources([]forecast.History{h}, []forecast.Series{hide(h.Series, from, to)}, 0.1)
+	sources := newSources([]forecast.History{h}, FitOptions{Truth: []forecast.Series{hide(h.Series, from, to)}, HeldBack: 0.1})
 	if unit := sources[0].unit; unit > 10 {
 		t.Errorf("losses are counted in units of %v, which is what was not to be learnt", unit)
 	}
