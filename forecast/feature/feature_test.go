@@ -162,14 +162,28 @@ func TestScaleGoesBothWays(t *testing.T) {
 	}
 }
 
+// BenchmarkCut cuts a window from a history that is new each time, and that has
+// all its minutes or misses one in fifty.
 func BenchmarkCut(b *testing.B) {
-	s := weeks()
-	p := NewSource(s)
-	var c Cutter
-	w := newWindow()
-	b.ReportAllocs()
-	for b.Loop() {
-		c.Cut(p, 0, s.Len()-1, w)
+	gappy := weeks()
+	whole := forecast.Series{Start: gappy.Start, Values: slices.Clone(gappy.Values)}
+	for i, v := range whole.Values {
+		if math.IsNaN(v) {
+			whole.Values[i] = 20
+		}
+	}
+	for name, s := range map[string]forecast.Series{"whole": whole, "gappy": gappy} {
+		b.Run(name, func(b *testing.B) {
+			s := s.Between(s.Time(s.Len()-Memory), s.End())
+			var p Source
+			var c Cutter
+			w := newWindow()
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Reset(s)
+				c.Cut(&p, 0, s.Len()-1, w)
+			}
+		})
 	}
 }
 

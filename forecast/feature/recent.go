@@ -41,9 +41,9 @@ func (c *Cutter) look() {
 	clear(c.known[:pad+1])
 	sum, known := 0.0, int32(0)
 	v := c.y[len(c.y)-tail+pad:]
-	sums, counts := c.sum[pad+1:][:len(v)], c.known[pad+1:][:len(v)]
+	sums, counts, level := c.sum[pad+1:][:len(v)], c.known[pad+1:][:len(v)], c.Level
 	for i, x := range v {
-		if d := x - c.Level; d == d {
+		if d := x - level; d == d {
 			sum += d
 			known++
 		}
@@ -64,25 +64,30 @@ func (c *Cutter) stretch(n int) stretch {
 	}
 	var square, change float64
 	low, high := math.Inf(1), math.Inf(-1)
-	changes, zeros := 0, 0
+	changes, level := 0, c.Level
 	for _, v := range c.y[from:] {
-		if v == v {
-			if v < low {
-				low = v
-			}
-			if v > high {
-				high = v
-			}
+		if v < low {
+			low = v
+		}
+		if v > high {
+			high = v
+		}
+		if d := v - level; d == d {
+			square += d * d
+		}
+		if move := math.Abs(v - before); move == move {
+			change += move
+			changes++
+		}
+		before = v
+	}
+	zeros := 0
+	if low == 0 {
+		for _, v := range c.y[from:] {
 			if v == 0 {
 				zeros++
 			}
-			square += (v - c.Level) * (v - c.Level)
-			if before == before {
-				change += math.Abs(v - before)
-				changes++
-			}
 		}
-		before = v
 	}
 	known := float64(c.known[tail] - c.known[tail-n])
 	s := stretch{share: known / float64(n), low: math.NaN(), high: math.NaN()}

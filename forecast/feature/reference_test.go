@@ -365,10 +365,10 @@ func near(t *testing.T, name string, got, want []float32) {
 func TestSquash(t *testing.T) {
 	for x := -40.0; x < 40; x += 0.001 {
 		z := math.Copysign(math.Exp(x)-math.Exp(-40), x)
-		if got, want := squash(z), math.Asinh(z); math.Abs(got-want) > 1e-10*max(1, math.Abs(want)) {
+		if got, want := squash(z), math.Asinh(z); math.Abs(got-want) > 1e-9*max(1, math.Abs(want)) {
 			t.Fatalf("squash of %v is %v, want %v", z, got, want)
 		}
-		if got, want := logarithm(math.Exp(x)), x; math.Abs(got-want) > 1e-10 {
+		if got, want := logarithm(math.Exp(x)), x; math.Abs(got-want) > 1e-9 {
 			t.Fatalf("logarithm of %v is %v, want %v", math.Exp(x), got, want)
 		}
 	}

@@ -10,86 +10,87 @@ import (
 // the sequence, and as far ahead as the horizon.
 const seasonal = Steps*Stride + forecast.Horizon
 
-// seasons are what the same time of earlier days showed, for the seasonal steps,
-// NaN where nothing is known: their mean, their spread, and yesterday and a week
-// ago alone.
+// seasons are what the same time of earlier days showed, NaN where nothing is
+// known: for the seasonal steps their mean, and yesterday and a week ago alone,
+// and for the horizon their spread.
 type seasons struct {
-	profile, spread, yesterday, week [seasonal]float64
-	days                             [seasonal]float64 // in the profile
+	profile, yesterday, week [seasonal]float64
+	spread                   [forecast.Horizon]float64
+	days                     int // in the profile of the step after the origin
+}
 
-	between [seasonal]float64 // any of the other days
+// same is what the same time of some earlier days showed.
+type same struct {
+	days            int     // that showed anything
+	sum, square     float64 // of how far off the level they were
+	yesterday, week float64 // NaN where nothing is known
+	ripples         int     // how many of the days know the very step
+	ripple          float64 // the sum of how far off the steps around them they were
+	weekRipple      float64
 }
 
 // recall finds the seasons, and the shapes of the day.
 func (c *Cutter) recall() {
-	sum, square := &c.profile, &c.spread // until they are divided
-	clear(sum[:])
-	clear(square[:])
-	clear(c.days[:])
-	var known [lookBack + forecast.Horizon]float64
-	clear(c.shape[0][:])
-	clear(c.shape[1][:])
-	for day := 1; day <= Days; day++ {
-		values := &c.between
-		switch day {
-		case 1:
-			values = &c.yesterday
-		case Days:
-			values = &c.week
-		}
-		at := len(c.y) - Steps*Stride - day*Day
-		c.smoothed(at, values)
-		for k, v := range values {
-			if d := v - c.Level; d == d {
-				sum[k] += d
-				square[k] += d * d
-				c.days[k]++
-			}
-		}
-		const skip = Steps*Stride - lookBack
-		from := max(-at-skip, 0) // the first of them that lies in y
-		for k := from; k < len(known); k++ {
-			if d := c.y[at+skip+k] - values[skip+k]; d == d {
-				c.shape[0][k] += d
-				known[k]++
-				if day == Days {
-					c.shape[1][k] = d
-				}
-			}
-		}
-	}
-	for k, n := range known {
-		c.shape[0][k] /= max(n, 1)
-	}
-	for k, n := range c.days {
-		if n == 0 {
-			c.profile[k], c.spread[k] = math.NaN(), math.NaN()
-			continue
-		}
-		m := sum[k] / n
-		c.spread[k] = math.Sqrt(max(square[k]/n-m*m, 0))
+	for k := range seasonal {
+		s := c.same(len(c.y) - Steps*Stride + k)
+		c.yesterday[k], c.week[k] = s.yesterday, s.week
+		n := float64(s.days)
+		m := s.sum / n // 0/0 is NaN: nothing known
 		c.profile[k] = c.Level + m
+		if h := k - Steps*Stride; h >= 0 {
+			c.spread[h] = math.Sqrt(max(s.square/n-m*m, 0))
+		}
+		if k == Steps*Stride {
+			c.days = s.days
+		}
+		if k -= Steps*Stride - lookBack; k >= 0 {
+			c.shape[0][k], c.shape[1][k] = s.ripple/float64(max(s.ripples, 1)), s.weekRipple
+		}
 	}
 }
 
-// smoothed sets values to the means around each step from at on.
-func (c *Cutter) smoothed(at int, values *[seasonal]float64) {
-	whole := min(max(smooth-at, 0), seasonal) // from here on no step around is outside
-	for k := range whole {
-		values[k] = mean(c.y[max(at+k-smooth, 0):max(at+k+smooth+1, 0)])
-	}
-	if whole == seasonal {
-		return
-	}
-	y := c.y[at+whole-smooth : at+seasonal+smooth]
-	for k := range values[whole:] {
-		w := (*[2*smooth + 1]float64)(y[k:])
-		m := ((w[0] + w[1]) + (w[2] + w[3]) + w[4]) * (1. / (2*smooth + 1))
-		if m != m {
-			m = mean(w[:])
+// same looks at the days before step at.
+func (c *Cutter) same(at int) (s same) {
+	s.yesterday, s.week = math.NaN(), math.NaN()
+	y, level := c.y, c.Level
+	var sum, square, ripple float64
+	days, ripples := 0, 0
+	for day := 1; day <= Days; day++ {
+		at -= Day
+		if at < -smooth {
+			break
 		}
-		values[whole+k] = m
+		m, v := math.NaN(), math.NaN()
+		if at >= smooth {
+			w := (*[2*smooth + 1]float64)(y[at-smooth:])
+			m, v = ((w[0]+w[1])+(w[3]+w[4])+w[2])*(1./(2*smooth+1)), w[smooth]
+		} else if at >= 0 {
+			v = y[at]
+		}
+		if m != m {
+			m = mean(y[max(at-smooth, 0) : at+smooth+1])
+		}
+		if d := m - level; d == d {
+			sum += d
+			square += d * d
+			days++
+		}
+		off := v - m
+		if off == off {
+			ripple += off
+			ripples++
+		} else {
+			off = 0
+		}
+		if day == 1 {
+			s.yesterday = m
+		}
+		if day == Days {
+			s.week, s.weekRipple = m, off
+		}
 	}
+	s.days, s.sum, s.square, s.ripples, s.ripple = days, sum, square, ripples, ripple
+	return s
 }
 
 // usual is, for the last 3, 6 and 12 hours, the mean of what they showed on

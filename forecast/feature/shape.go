@@ -21,51 +21,53 @@ type shapes struct {
 // recur finds the shapes of the hour.
 func (c *Cutter) recur() {
 	const hours = recent / lookBack
-	var ripples, swings [lookBack]float64
+	ripples, swings := &c.shape[2], &c.shape[3]
+	clear(ripples[:])
+	clear(swings[:])
 	for hour := range hours {
-		if hour == hours-1 {
-			// What is held against the last hour may not know it.
-			for m := range lookBack {
-				c.shape[2][m], c.shape[3][m] = ripples[m]/(hours-1), swings[m]/(hours-1)
-			}
-		}
-		c.ripple, c.swing = [lookBack]float64{}, [lookBack]float64{}
 		c.stray(hour * lookBack)
 		for m := range lookBack {
-			ripples[m] += c.ripple[m]
-			swings[m] += c.swing[m]
+			ripples[lookBack+m] += c.ripple[m]
+			swings[lookBack+m] += c.swing[m]
+		}
+		if hour == hours-2 {
+			// What is held against the last hour may not know it.
+			for m := range lookBack {
+				ripples[m], swings[m] = ripples[lookBack+m]*(1./(hours-1)), swings[lookBack+m]*(1./(hours-1))
+			}
 		}
 	}
 	for m := range lookBack {
-		c.shape[2][lookBack+m], c.shape[3][lookBack+m] = ripples[m]/hours, swings[m]/hours
+		ripples[lookBack+m] *= 1. / hours
+		swings[lookBack+m] *= 1. / hours
 	}
 }
 
 // stray finds the ripple and swing of the hour that begins at step i of the
 // recent ones, as far as they are known.
 func (c *Cutter) stray(i int) {
-	const width = lookBack + 2*swingSide + 1
-	sum, known := (*[width]float64)(c.sum[i:]), (*[width]int32)(c.known[i:])
-	v := c.y[max(len(c.y)-recent+i, 0):max(len(c.y)-recent+i+lookBack, 0)]
-	for m := lookBack - len(v); m < lookBack; m++ {
-		d := v[m-lookBack+len(v)] - c.Level
-		if d != d {
-			continue
+	const (
+		wide          = 2*swingSide + 1
+		narrow        = 2*smooth + 1
+		before, after = swingSide - smooth, swingSide + smooth + 1
+	)
+	sum, known := (*[lookBack + wide]float64)(c.sum[i:]), (*[lookBack + wide]int32)(c.known[i:])
+	begin := len(c.y) - recent + i
+	if int(known[len(known)-1]-known[0]) == len(known)-1 {
+		for m, v := range (*[lookBack]float64)(c.y[begin:]) {
+			d := v - c.Level
+			c.ripple[m] = d - (sum[m+after]-sum[m+before])*(1./narrow)
+			c.swing[m] = d - (sum[m+wide]-sum[m])*(1./wide)
 		}
-		const before, after = swingSide - smooth, swingSide + smooth + 1
-		ripple, swing := sum[m+after]-sum[m+before], sum[m+2*swingSide+1]-sum[m]
-		// To divide by what is known takes as long as all the rest.
-		if n := known[m+after] - known[m+before]; n == 2*smooth+1 {
-			ripple *= 1. / (2*smooth + 1)
-		} else {
-			ripple /= float64(n)
+		return
+	}
+	clear(c.ripple[:])
+	clear(c.swing[:])
+	for m := max(-begin, 0); m < lookBack; m++ {
+		if d := c.y[begin+m] - c.Level; d == d {
+			c.ripple[m] = d - (sum[m+after]-sum[m+before])/float64(known[m+after]-known[m+before])
+			c.swing[m] = d - (sum[m+wide]-sum[m])/float64(known[m+wide]-known[m])
 		}
-		if n := known[m+2*swingSide+1] - known[m]; n == 2*swingSide+1 {
-			swing *= 1. / (2*swingSide + 1)
-		} else {
-			swing /= float64(n)
-		}
-		c.ripple[m], c.swing[m] = d-ripple, d-swing
 	}
 }
 

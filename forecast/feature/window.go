@@ -234,7 +234,7 @@ func (c *Cutter) summarise(out []float32) {
 		put(squash(bias * c.perUnit))
 		ratio(size)
 	}
-	put(c.days[Steps*Stride] / Days)
+	put(float64(c.days) / Days)
 	put(c.hour.share)
 	_, known := total(c.y[max(len(c.y)-5, 0):])
 	put(float64(known) / 5)
@@ -245,11 +245,11 @@ func (c *Cutter) summarise(out []float32) {
 
 	for _, season := range []*[seasonal]float64{&c.profile, &c.yesterday, &c.week} {
 		for b := range Bins {
-			z(mean(bin(season, b)))
+			z(mean(bin(season[Steps*Stride:], b)))
 		}
 	}
 	for b := range Bins {
-		ratio(orZero(mean(bin(&c.spread, b))))
+		ratio(orZero(mean(bin(c.spread[:], b))))
 	}
 	for b := range Bins {
 		// What the smoothed seasons hide: the highest single step yesterday.
@@ -266,10 +266,8 @@ func (c *Cutter) summarise(out []float32) {
 
 const binSteps = forecast.Horizon / Bins
 
-// bin is the part of a season that is bin b of the horizon.
-func bin(season *[seasonal]float64, b int) []float64 {
-	return season[Steps*Stride+b*binSteps:][:binSteps]
-}
+// bin is bin b of what is known of the horizon.
+func bin(v []float64, b int) []float64 { return v[b*binSteps : (b+1)*binSteps] }
 
 // miss is how a season would have forecast the last hour: its mean error and
 // its mean absolute error.
