@@ -64,14 +64,14 @@ func TestRun(t *testing.T) {
 			var scored []string
 			o.OnFit = func(p lstm.Progress) { fits++ }
 			o.OnScore = func(name string, done, total int) {
-				if done != len(scored) || total != 5 {
+				if done != len(scored) || total != 6 {
 					t.Errorf("%s is %d of %d", name, done, total)
 				}
 				scored = append(scored, name)
 			}
 			report := run(t, o)
 
-			if want := []string{"lstm", "last-value", "seasonal-naive-day", "seasonal-naive-week", "holt-winters"}; !cmp.Equal(scored, want) {
+			if want := []string{"lstm", "last-value", "ewma", "seasonal-naive-day", "seasonal-naive-week", "holt-winters"}; !cmp.Equal(scored, want) {
 				t.Errorf("scored %v, want %v", scored, want)
 			}
 			if fits == 0 {
@@ -90,7 +90,7 @@ func TestRun(t *testing.T) {
 			if m.Data.Workloads != 2 || m.Data.KnownMinutes < 2*training.Enough || !m.Data.From.Equal(start) || !m.Data.To.Equal(start.AddDate(0, 0, 3)) {
 				t.Errorf("data is %+v", m.Data)
 			}
-			if len(m.Scores) != 5*4 || m.Scores[0].Forecaster != "lstm" || m.Scores[3].To != forecast.Horizon {
+			if len(m.Scores) != 6*4 || m.Scores[0].Forecaster != "lstm" || m.Scores[3].To != forecast.Horizon {
 				t.Errorf("scores are %+v", m.Scores)
 			}
 			if !m.Training.Reproducible || m.Training.Seed != 7 || m.Training.Steps == 0 {

@@ -114,7 +114,7 @@ func TestBacktestBaseline(t *testing.T) {
 	for _, r := range report.Results {
 		by = append(by, r.Forecaster)
 	}
-	if diff := cmp.Diff([]string{"seasonal-naive-day", "last-value", "seasonal-naive-week", "holt-winters"}, by); diff != "" {
+	if diff := cmp.Diff([]string{"seasonal-naive-day", "last-value", "ewma", "seasonal-naive-week", "holt-winters"}, by); diff != "" {
 		t.Errorf("forecasters (-want +got):\n%s", diff)
 	}
 	first := report.Results[0]

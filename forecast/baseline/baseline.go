@@ -1,7 +1,7 @@
 // Package baseline forecasts without learning from any workload but the one at
-// hand: the last value, the same time a day or a week before, and
-// Holt-Winters. They are what a network must beat, and what serves while there
-// is none.
+// hand: the last value, a running mean, the same time a day or a week before,
+// and Holt-Winters. They are what a network must beat, and what serves while
+// there is none.
 //
 // Each method only says where the middle of a forecast lies. Around it come the
 // quantiles of the method's own errors on the history that it was given, at
@@ -53,6 +53,12 @@ func LastValue() Forecaster {
 	return Forecaster{"last-value", week, fitLast}
 }
 
+// EWMA expects the exponentially weighted mean of the known rates to stay
+// (Brown, 1956), with the weights that would have forecast the history best.
+func EWMA() Forecaster {
+	return Forecaster{"ewma", week, fitEWMA}
+}
+
 // SeasonalNaiveDay expects the rate of the same minute of the day before, or of
 // the nearest earlier day on which it is known; the newest known rate where
 // there is no such day.
@@ -77,10 +83,10 @@ func HoltWinters() Forecaster {
 
 // All are the forecasters of this package, each once.
 func All() []Forecaster {
-	return []Forecaster{LastValue(), SeasonalNaiveDay(), SeasonalNaiveWeek(), HoltWinters()}
+	return []Forecaster{LastValue(), EWMA(), SeasonalNaiveDay(), SeasonalNaiveWeek(), HoltWinters()}
 }
 
-// Name is "last-value", "seasonal-naive-day", "seasonal-naive-week" or
+// Name is "last-value", "ewma", "seasonal-naive-day", "seasonal-naive-week" or
 // "holt-winters".
 func (f Forecaster) Name() string { return f.name }
 

@@ -95,6 +95,36 @@ func TestHoltWintersFollowsSeasonAndLevel(t *testing.T) {
 	}
 }
 
+// EWMA must weigh as the history asks for: a steady mean under noise, and the
+// newest value where the rate wanders without any.
+func TestEWMAWeighsAsTheHistoryAsks(t *testing.T) {
+	f := func(name string, values []float64, want, within float64) {
+		t.Helper()
+		if m := forecastOf(t, baseline.EWMA(), values).Steps[9][forecast.Median]; math.Abs(m-want) > within {
+			t.Errorf("%s: %g, want %g to within %g", name, m, want, within)
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	noise, steps := make([]float64, 2*day), make([]float64, 2*day)
+	level := 100.0
+	for i := range noise {
+		noise[i] = 100 + 20*r.NormFloat64()
+		if i%20 == 0 {
+			level = 50 + 100*r.Float64()
+		}
+		steps[i] = level
+	}
+	f("noise", noise, 100, 8)
+	f("a step 20 minutes ago", steps, level, 1)
+	// A gap is no news.
+	gap := append(steps[:len(steps):len(steps)], math.NaN(), math.NaN(), math.NaN())
+	f("a gap", gap, level, 1)
+	// Where there is too little to tell, the newest rate weighs a third: of roots,
+	// for the errors are theirs.
+	f("a few minutes", []float64{100, 100, 400}, 100*16/9., 1e-9)
+	f("one minute", []float64{7}, 7, 1e-9)
+}
+
 // The quantiles must hold what they say on a series like those they were
 // learned from, at near and far horizons, and for peaks.
 func TestCoverage(t *testing.T) {

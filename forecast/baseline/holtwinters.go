@@ -42,7 +42,7 @@ func fitHoltWinters(roots []float64) method {
 				}
 				s.alpha, s.beta, s.gamma = alpha, beta, gamma
 				s.run(recent)
-				if loss := s.loss(recent); loss < least {
+				if loss := misses(recent, s.middle, period); loss < least {
 					best, least = s, loss
 				}
 			}
@@ -119,20 +119,6 @@ func (s *smoother) begin(values []float64) float64 {
 		}
 	}
 	return mean
-}
-
-// loss is the mean absolute error over leads that matter to scaling.
-func (s *smoother) loss(values []float64) float64 {
-	sum, n := 0.0, 0
-	for _, lead := range []int{1, 5, 15, 45} {
-		for t := s.period; t+lead < len(values); t += 7 {
-			if y := values[t+lead]; !math.IsNaN(y) {
-				sum += math.Abs(y - s.middle(t, lead))
-				n++
-			}
-		}
-	}
-	return sum / float64(max(n, 1))
 }
 
 func (s *smoother) middle(t, lead int) float64 {
