@@ -1,7 +1,6 @@
 package backtest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -26,6 +25,11 @@ type Options struct {
 	// origin on, with what is known at each. Only those of origins are scored.
 	// It takes as many forecasts as that.
 	Online time.Duration
+	// History, if set, is how much is known before each origin, a multiple of
+	// forecast.Step: as if the series began there. Online then begins anew for
+	// each origin that is scored, and no earlier than that. What scores are
+	// ratios to still knows everything, so that they compare.
+	History time.Duration
 	// OnForecast, if set, gets every forecast with what came: the steps after
 	// its origin, as many of the horizon as the series has. It is called for
 	// one forecast at a time, in the order of plans and origins. An error ends
@@ -71,16 +75,9 @@ type chunk struct {
 	done      chan struct{}
 }
 
-// item is one forecast to make: at step origin of a plan's series. It is scored
-// unless it only serves to calibrate.
-type item struct {
-	plan, origin int
-	scored       bool
-}
-
 // Run forecasts every origin of plans with f and scores the forecasts. The
-// forecaster gets a view that ends at the origin. An origin before the series'
-// first known rate is left out. Memory does not grow with the number of
+// forecaster gets a view that ends at the origin. An origin at which no rate is
+// known yet is left out. Memory does not grow with the number of
 // origins. It ends early with ctx's error, with the forecaster's, with that of
 // a forecast which does not hold [forecast.Forecast.Check], or with
 // OnForecast's.
@@ -94,6 +91,9 @@ func Run(ctx context.Context, plans []Plan, f forecast.Forecaster, o Options) (R
 	if o.Online < 0 || o.Online%forecast.Step != 0 {
 		return Result{}, fmt.Errorf("backtest %s: calibrate every %v: want a multiple of %v", f.Name(), o.Online, forecast.Step)
 	}
+	if o.History < 0 || o.History%forecast.Step != 0 {
+		return Result{}, fmt.Errorf("backtest %s: %v of history: want a multiple of %v", f.Name(), o.History, forecast.Step)
+	}
 	for _, p := range plans {
 		if err := p.check(); err != nil {
 			return Result{}, fmt.Errorf("backtest %s: %w", f.Name(), err)
@@ -106,13 +106,15 @@ func Run(ctx context.Context, plans []Plan, f forecast.Forecaster, o Options) (R
 	group.Go(func() error {
 		defer close(todo)
 		defer close(inOrder)
-		for items := range slices.Chunk(itemsOf(plans, o.Online), o.Batch) {
-			c := &chunk{items: items, done: make(chan struct{})}
-			for _, queue := range []chan *chunk{inOrder, todo} {
-				select {
-				case queue <- c:
-				case <-ctx.Done():
-					return ctx.Err()
+		for i, p := range plans {
+			for items := range slices.Chunk(p.items(i, o), o.Batch) {
+				c := &chunk{items: items, done: make(chan struct{})}
+				for _, queue := range []chan *chunk{inOrder, todo} {
+					select {
+					case queue <- c:
+					case <-ctx.Done():
+						return ctx.Err()
+					}
 				}
 			}
 		}
@@ -153,47 +155,10 @@ func Run(ctx context.Context, plans []Plan, f forecast.Forecaster, o Options) (R
 	return score.result(name), nil
 }
 
-// itemsOf are the forecasts to make, plan after plan and in the order of their
-// origins, with those every so often between, if that is above zero.
-func itemsOf(plans []Plan, every time.Duration) []item {
-	var items []item
-	for i, p := range plans {
-		known := slices.IndexFunc(p.History.Values, func(v float64) bool { return !math.IsNaN(v) })
-		if known < 0 || len(p.Origins) == 0 {
-			continue
-		}
-		begin := len(items)
-		for _, at := range p.Origins {
-			items = append(items, item{i, p.History.Index(at), true})
-		}
-		if step := int(every / forecast.Step); step > 0 {
-			first, last := items[begin].origin, items[len(items)-1].origin
-			for o := first - int(LeadIn/every)*step; o < last; o += step {
-				items = append(items, item{i, o, false})
-			}
-			slices.SortFunc(items[begin:], func(a, b item) int {
-				if a.origin == b.origin && a.scored != b.scored {
-					if a.scored {
-						return -1
-					}
-					return 1
-				}
-				return cmp.Compare(a.origin, b.origin)
-			})
-			rest := slices.CompactFunc(items[begin:], func(a, b item) bool { return a.origin == b.origin })
-			items = items[:begin+len(rest)]
-		}
-		rest := slices.DeleteFunc(items[begin:], func(it item) bool { return it.origin < known })
-		items = items[:begin+len(rest)]
-	}
-	return items
-}
-
 func (c *chunk) run(plans []Plan, f forecast.Forecaster) error {
 	batch := make([]forecast.History, len(c.items))
 	for i, it := range c.items {
-		h := plans[it.plan].History
-		batch[i] = forecast.History{Workload: h.Workload, Series: h.Through(h.Time(it.origin))}
+		batch[i] = it.known(plans)
 	}
 	out, err := f.Forecast(batch)
 	if err != nil {
@@ -224,8 +189,10 @@ type score struct {
 	// series.
 	reference *accuracy.Reference
 	current   int
-	// online calibrates the series at hand, nil if none is to be.
+	// online calibrates the series at hand from step since on, nil if none is to
+	// be.
 	online     *calibrate.Online
+	since      int
 	calibrates bool
 	by         string
 }
@@ -245,14 +212,14 @@ func (s *score) add(c *chunk, on func(forecast.Series, forecast.Forecast) error)
 			s.current = it.plan
 			s.reference = accuracy.NewReference(h.Series, s.plans[it.plan].TrainEnd)
 			s.scale[it.plan] = s.reference.Scale()
-			if s.calibrates {
-				s.online = calibrate.NewOnline(s.by)
-			}
+			s.online = nil
 		}
 		if s.calibrates {
-			known := forecast.History{Workload: h.Workload, Series: h.Through(f.Origin)}
+			if s.online == nil || s.since != it.since {
+				s.online, s.since = calibrate.NewOnline(s.by), it.since
+			}
 			var err error
-			if f, err = s.online.Forecast(known, f); err != nil {
+			if f, err = s.online.Forecast(it.known(s.plans), f); err != nil {
 				return err
 			}
 		}
