@@ -22,6 +22,7 @@ import (
 
 	"github.com/foretide/foretide/forecast"
 	"github.com/foretide/foretide/forecast/lstm"
+	"github.com/foretide/foretide/forecast/mask"
 	"github.com/foretide/foretide/forecast/registry"
 )
 
@@ -30,6 +31,10 @@ type Options struct {
 	// Histories are what is learnt from. One of them must have [Enough] known
 	// minutes.
 	Histories []forecast.History
+	// Mask finds the spans of a history that are not to be learnt from, such as
+	// [mask.Find] or [mask.Labels]; nil for none. What is found is left out of
+	// the fit, and what serving would have met is scored all the same.
+	Mask func(forecast.History) []mask.Span
 	// Registry is where the version is kept and the champion found.
 	Registry *registry.Registry
 	// Seed of everything that is drawn.
@@ -49,9 +54,11 @@ type Options struct {
 	Binary string
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
-	// OnFit is told how the fit goes on, and OnScore which forecaster is scored
-	// next, the done-th of total from 0 on. Both may be nil; they are called
+	// OnMask is told what was masked, before the fit; OnFit how the fit goes on,
+	// and OnScore which forecaster is scored
+	// next, the done-th of total from 0 on. Each may be nil; they are called
 	// one at a time, from the goroutine that called Run.
+	OnMask  func([]Masked)
 	OnFit   func(lstm.Progress)
 	OnScore func(forecaster string, done, total int)
 }
@@ -66,6 +73,9 @@ type Report struct {
 	// why not.
 	Promoted bool   `json:"promoted"`
 	Reason   string `json:"reason"`
+	// Masked are the spans that nothing was learnt from, in the order of the
+	// histories and of time.
+	Masked []Masked `json:"masked,omitempty"`
 	// Unscored are the workloads that no figure was made of, and why.
 	Unscored []Unscored `json:"unscored,omitempty"`
 }
@@ -109,15 +119,23 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	lessons, err := prepare(ctx, o.Histories, o.Mask)
+	if err != nil {
+		return Report{}, fmt.Errorf("mask histories: %w", err)
+	}
+	if o.OnMask != nil {
+		o.OnMask(lessons.masked)
+	}
 	fit := lstm.FitOptions{
-		Seed: o.Seed, Budget: o.Budget - o.Budget/10, HeldBack: o.HeldBack, Clock: o.Now, OnProgress: o.OnFit,
+		Seed: o.Seed, Budget: o.Budget - o.Budget/10, HeldBack: o.HeldBack, Clock: o.Now, OnProgress: o.OnFit, Truth: lessons.truth,
 	}
 	manifest := registry.Manifest{Binary: o.Binary, Data: dataOf(o.Histories, o.HeldBack)}
+	manifest.Data.Masked = summary(lessons.masked)
 	if o.FineTune && champion.model != nil {
 		fit.Start, manifest.Parent = champion.model, champion.entry.Version
 	}
 	begin := o.Now()
-	model, fitted, err := lstm.Fit(ctx, o.Histories, fit)
+	model, fitted, err := lstm.Fit(ctx, lessons.seen, fit)
 	if err != nil {
 		return Report{}, err
 	}
@@ -138,7 +156,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if manifest, err = o.Registry.Put(ctx, manifest, weights.Bytes()); err != nil {
 		return Report{}, err
 	}
-	report := Report{Version: manifest, Unscored: contest.unscored, Reason: "the version is kept, but promoting it failed"}
+	report := Report{Version: manifest, Masked: lessons.masked, Unscored: contest.unscored, Reason: "the version is kept, but promoting it failed"}
 	for attempt := 1; ; attempt++ {
 		report.Champion = champion.entry.Version
 		promote, reason := contest.decide(champion)

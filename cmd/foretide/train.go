@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/mask"
 	"github.com/foretide/foretide/forecast/registry"
 	"github.com/foretide/foretide/forecast/trace"
 	"github.com/foretide/foretide/training"
@@ -20,13 +21,14 @@ import (
 
 // trainFlags are what a training is asked for.
 type trainFlags struct {
-	traces, store string
-	prometheus    prometheusFlags
-	last          model.Duration
-	budget        time.Duration
-	seed          uint64
-	heldBack      float64
-	fineTune      bool
+	traces, store  string
+	mask, maskFile string
+	prometheus     prometheusFlags
+	last           model.Duration
+	budget         time.Duration
+	seed           uint64
+	heldBack       float64
+	fineTune       bool
 }
 
 func newTrainCommand(a *app) *cobra.Command {
@@ -38,7 +40,9 @@ func newTrainCommand(a *app) *cobra.Command {
 			"the store. The last part of each history is held back: there the model is scored against the\n" +
 			"baselines and the champion. It becomes the champion if its CRPS is below the champion's, or, with\n" +
 			"no champion yet, below that of every baseline; else it is kept all the same. 'foretide serve'\n" +
-			"picks up a new champion by itself. Interrupted, it leaves the store and the champion as they were.",
+			"picks up a new champion by itself. Interrupted, it leaves the store and the champion as they were.\n\n" +
+			"Outages, gaps and what is labelled in the traces are not learnt from. Others can be named in a CSV\n" +
+			"file with the header workload,from,to and times in RFC 3339 or Unix seconds; see --mask-file.",
 		Example: "  foretide train --traces ./traces --store file:///var/lib/foretide\n" +
 			"  foretide train --prometheus http://prometheus:9090 --last 2w --store 's3://models?region=eu-west-1' --budget 5m",
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -53,6 +57,8 @@ func newTrainCommand(a *app) *cobra.Command {
 	fs.DurationVar(&f.budget, "budget", 10*time.Minute, "time that training and scoring may take")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of all chance: the same seed, data and kind of machine give the same weights")
 	fs.Float64Var(&f.heldBack, "held-back", 0.1, "share of each history, at its end, to score on and not to learn from")
+	fs.Var(newChoice(&f.mask, "auto", "labels", "off"), "mask", "what not to learn from: auto for outages, gaps and steps that are found and all labels, labels or off")
+	fs.StringVar(&f.maskFile, "mask-file", "", "CSV file of more to leave out, with the header workload,from,to")
 	fs.BoolVar(&f.fineTune, "fine-tune", false, "start from the champion's weights instead of from scratch")
 	return c
 }
@@ -89,6 +95,9 @@ func (f *trainFlags) check(fs *pflag.FlagSet) error {
 	if f.store == "" {
 		bad("--store: want the URL of the store for the model, such as file:///var/lib/foretide")
 	}
+	if f.maskFile != "" && f.mask == "off" {
+		bad("--mask-file: want it without --mask=off only")
+	}
 	if f.budget < time.Second {
 		bad("--budget %v: want 1s or more", f.budget)
 	}
@@ -99,8 +108,12 @@ func (f *trainFlags) check(fs *pflag.FlagSet) error {
 }
 
 func (a *app) train(ctx context.Context, fs *pflag.FlagSet, f *trainFlags) error {
-	// A store is opened to see whether its URL is one; that asks it nothing.
 	wrong := f.check(fs)
+	named, err := f.named()
+	if err != nil {
+		wrong = errors.Join(append(parts(wrong), err)...)
+	}
+	// A store is opened to see whether its URL is one; that asks it nothing.
 	var store *registry.Registry
 	if f.store != "" {
 		var err error
@@ -117,16 +130,49 @@ func (a *app) train(ctx context.Context, fs *pflag.FlagSet, f *trainFlags) error
 	if err != nil {
 		return err
 	}
+	histories, unmatched := mask.Label(histories, named)
+	for _, n := range unmatched {
+		a.log.Warn("span without history", "file", f.maskFile, "line", n.Line, "workload", n.Workload.String())
+	}
 	progress := a.trainProgress()
 	report, err := training.Run(ctx, training.Options{
 		Histories: histories, Registry: store, Seed: f.seed, Budget: f.budget, HeldBack: f.heldBack, FineTune: f.fineTune,
-		Binary: programVersion(), Now: a.now, OnFit: progress.fit, OnScore: progress.score,
+		Mask: finder(f.mask), Binary: programVersion(), Now: a.now, OnMask: progress.masked, OnFit: progress.fit, OnScore: progress.score,
 	})
 	progress.end(err == nil)
 	if err != nil {
 		return err
 	}
 	return a.result(report, trainReport{report, f.store}.text)
+}
+
+// named reads the spans of the mask file, if there is one.
+func (f *trainFlags) named() ([]mask.Named, error) {
+	if f.maskFile == "" {
+		return nil, nil
+	}
+	file, err := os.Open(f.maskFile)
+	if err != nil {
+		return nil, fmt.Errorf("--mask-file %q: %w", f.maskFile, errors.Unwrap(err))
+	}
+	defer file.Close()
+	named, err := mask.Read(file)
+	var wrong []error
+	for _, e := range parts(err) {
+		wrong = append(wrong, fmt.Errorf("--mask-file %q: %w", f.maskFile, e))
+	}
+	return named, errors.Join(wrong...)
+}
+
+// finder is what finds the spans to leave out.
+func finder(choice string) func(forecast.History) []mask.Span {
+	switch choice {
+	case "auto":
+		return mask.Find
+	case "labels":
+		return mask.Labels
+	}
+	return nil
 }
 
 // histories reads what to learn from.

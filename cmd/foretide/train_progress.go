@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/foretide/foretide/forecast/lstm"
+	"github.com/foretide/foretide/training"
 )
 
 // trainProgress shows on stderr how a training goes on: a bar where somebody
@@ -40,6 +42,20 @@ func (a *app) trainProgress() *trainProgress {
 func (p *trainProgress) tell(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	p.text.Store(&text)
+}
+
+// masked names the longest of what is left out.
+func (p *trainProgress) masked(all []training.Masked) {
+	const most = 5
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b training.Masked) int { return b.Known - a.Known })
+	for i, m := range all {
+		if i == most {
+			p.log.Info("masked more", "spans", len(all)-most)
+			break
+		}
+		p.log.Info("masked", "kind", m.Kind, "workload", m.Workload, "from", m.From.Format(time.RFC3339), "to", m.To.Format(time.RFC3339))
+	}
 }
 
 func (p *trainProgress) fit(f lstm.Progress) {

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/foretide/foretide/forecast/mask"
 	"github.com/foretide/foretide/forecast/registry"
 	"github.com/foretide/foretide/training"
 )
@@ -44,6 +47,7 @@ func manifestText(w io.Writer, m registry.Manifest) error {
 		{"trained", m.Created.Format(time.RFC3339) + " by foretide " + m.Binary},
 		{"data", fmt.Sprintf("%d workloads from %s to %s, %d known minutes, the last %.0f %% held back",
 			m.Data.Workloads, m.Data.From.Format("2006-01-02 15:04"), m.Data.To.Format("2006-01-02 15:04"), m.Data.KnownMinutes, 100*m.Data.HeldBack)},
+		{"masked", maskedText(m.Data)},
 		{"fit", fmt.Sprintf("%d steps in %s with seed %d: %s", m.Training.Steps, seconds(m.Training.Seconds), m.Training.Seed, m.Training.Stopped)},
 	}
 	if !m.Training.Reproducible {
@@ -57,6 +61,22 @@ func manifestText(w io.Writer, m registry.Manifest) error {
 		return err
 	}
 	return scoreboard(w, m.Scores)
+}
+
+// maskedText is such as "3 outages, 1 gap in 4 of 44 histories: 1214 minutes".
+func maskedText(d registry.Data) string {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(d.Masked.Spans)) {
+		n := d.Masked.Spans[kind]
+		if n != 1 && kind != string(mask.Labelled) {
+			kind += "s"
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", n, kind))
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%s in %d of %d histories: %d known minutes", strings.Join(parts, ", "), d.Masked.Workloads, d.Workloads, d.Masked.KnownMinutes)
 }
 
 func seconds(s float64) time.Duration {

@@ -49,6 +49,18 @@ type Data struct {
 	// HeldBack is the share of each history's time, at its end, that was
 	// scored and not fitted: 0 to 1.
 	HeldBack float64 `json:"heldBack"`
+	// Masked is what of the histories was not learnt from.
+	Masked Masked `json:"masked,omitzero"`
+}
+
+// Masked sums up the outages, gaps and the like that were left out.
+type Masked struct {
+	// Workloads is how many histories had any.
+	Workloads int `json:"workloads"`
+	// KnownMinutes is how many of Data.KnownMinutes lay in them.
+	KnownMinutes int `json:"knownMinutes"`
+	// Spans is how many there were of each kind, such as "outage".
+	Spans map[string]int `json:"spans,omitempty"`
 }
 
 // Training says how the weights were found.
@@ -142,6 +154,7 @@ func (m Manifest) check() error {
 		v    int
 	}{
 		{"data.workloads", m.Data.Workloads}, {"data.knownMinutes", m.Data.KnownMinutes},
+		{"data.masked.workloads", m.Data.Masked.Workloads}, {"data.masked.knownMinutes", m.Data.Masked.KnownMinutes},
 		{"training.steps", m.Training.Steps}, {"training.epochs", m.Training.Epochs}, {"training.windows", m.Training.Windows},
 	} {
 		if f.v < 0 {
