@@ -9,12 +9,14 @@ type float interface{ float32 | float64 }
 // arithmetic is what the layers are computed with. Matrices are row-major and
 // without gaps; products are added to c. See package kernel for the contracts.
 type arithmetic[F float] interface {
-	gemm(m, n, k int, a, b, c []F)   // a [m, k] times b [k, n]
-	gemmTA(m, n, k int, a, b, c []F) // a [k, m], transposed, times b [k, n]
+	gemm(m, n, k int, a, b, c []F)         // a [m, k] times b [k, n]
+	gemmTA(m, n, k int, a, b, c []F)       // a [k, m], transposed, times b [k, n]
+	affine(m, n, k int, a, b, bias, c []F) // gemm, but c is set to rows of bias first
 	packedLen(k, n int) int
 	packT(dst []F, k, n int, b []F) // the transpose of b [n, k], for gemmPacked
 	gemmPacked(m, n, k int, a, packed, c []F)
 	sumRows(m, n int, a, sum []F)
+	exp(x []F) // in place
 	gates(h, batch int, z, prevC, c, tanhC, out []F)
 	gatesGradient(h, batch int, z, tanhC, prevC, dh, dhNext, dC, dZ []F)
 }
@@ -22,7 +24,11 @@ type arithmetic[F float] interface {
 // fast is arithmetic on the kernels.
 type fast struct{}
 
-func (fast) gemm(m, n, k int, a, b, c []float32)   { kernel.Gemm(m, n, k, a, k, b, n, c, n) }
+func (fast) gemm(m, n, k int, a, b, c []float32) { kernel.Gemm(m, n, k, a, k, b, n, c, n) }
+func (fast) affine(m, n, k int, a, b, bias, c []float32) {
+	kernel.Affine(m, n, k, a, k, b, n, bias, c, n)
+}
+func (fast) exp(x []float32)                       { kernel.Exp(x) }
 func (fast) gemmTA(m, n, k int, a, b, c []float32) { kernel.GemmTA(m, n, k, a, m, b, n, c, n) }
 func (fast) packedLen(k, n int) int                { return kernel.PackedLen(k, n) }
 func (fast) packT(dst []float32, k, n int, b []float32) {

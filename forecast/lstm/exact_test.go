@@ -18,6 +18,19 @@ func (exact) gemmTA(m, n, k int, a, b, c []float64) {
 	gblas.Implementation{}.Dgemm(blas.Trans, blas.NoTrans, m, n, k, 1, a, m, b, n, 1, c, n)
 }
 
+func (e exact) affine(m, n, k int, a, b, bias, c []float64) {
+	for i := range m {
+		copy(c[i*n:(i+1)*n], bias)
+	}
+	e.gemm(m, n, k, a, b, c)
+}
+
+func (exact) exp(x []float64) {
+	for i, v := range x {
+		x[i] = math.Exp(v)
+	}
+}
+
 func (exact) packedLen(k, n int) int { return k * n }
 
 func (exact) packT(dst []float64, k, n int, b []float64) {

@@ -1,8 +1,6 @@
 package lstm
 
 import (
-	"math"
-
 	"github.com/foretide/foretide/forecast"
 	"github.com/foretide/foretide/forecast/feature"
 )
@@ -35,23 +33,57 @@ func windows() [peakWindows]int { return [...]int{2, 3, 5, 7, 10, 15, 20, 30, 45
 
 // mixture is how the columns of each bin are weighed: the bases by weights that
 // sum to one, each shape by one from 0 to 1.
-type mixture[F float] [feature.Bins][feature.Columns]F
+type mixture[F float] struct {
+	arithmetic[F]
+	weights [feature.Bins][feature.Columns]F
+	e       [mixed + shaped]F // exponentials on the way there
+}
 
 // course mixes the rows of base [Horizon, Columns] of one example into dst, and
 // leaves the weights in m.
 func (m *mixture[F]) course(out, base, dst []F) {
-	for bin := range m {
-		w := &m[bin]
-		softmax(out[bin*feature.Bases:(bin+1)*feature.Bases], w[:feature.Bases])
-		for i, v := range out[mixed+bin*feature.Shapes : mixed+(bin+1)*feature.Shapes] {
-			w[feature.Bases+i] = F(1 / (1 + math.Exp(-float64(v))))
+	for at := 0; at < mixed; at += feature.Bases {
+		v := (*[feature.Bases]F)(out[at:])
+		top := v[0]
+		for _, x := range v {
+			top = max(top, x)
+		}
+		for i, x := range v {
+			m.e[at+i] = x - top
+		}
+	}
+	for i, x := range out[mixed : mixed+shaped] {
+		m.e[mixed+i] = -x
+	}
+	m.exp(m.e[:])
+	for bin := range m.weights {
+		w := &m.weights[bin]
+		e := (*[feature.Bases]F)(m.e[bin*feature.Bases:])
+		var sum F
+		for _, x := range e {
+			sum += x
+		}
+		for i, x := range e {
+			w[i] = x / sum
+		}
+		for i, x := range m.e[mixed+bin*feature.Shapes:][:feature.Shapes] {
+			w[feature.Bases+i] = 1 / (1 + x)
 		}
 		for h := bin * binSteps; h < (bin+1)*binSteps; h++ {
-			var sum F
-			for k, b := range base[h*feature.Columns : (h+1)*feature.Columns] {
-				sum += w[k] * b
+			b := (*[feature.Columns]F)(base[h*feature.Columns:])
+			// Sums that do not wait for each other.
+			var s [4]F
+			k := 0
+			for ; k+len(s) <= feature.Columns; k += len(s) {
+				s[0] += w[k] * b[k]
+				s[1] += w[k+1] * b[k+1]
+				s[2] += w[k+2] * b[k+2]
+				s[3] += w[k+3] * b[k+3]
 			}
-			dst[h] = sum
+			for ; k < feature.Columns; k++ {
+				s[k%len(s)] += w[k] * b[k]
+			}
+			dst[h] = (s[0] + s[1]) + (s[2] + s[3])
 		}
 	}
 }
@@ -59,8 +91,8 @@ func (m *mixture[F]) course(out, base, dst []F) {
 // gradient adds the gradient by the weights' outputs to d, for that by the
 // course.
 func (m *mixture[F]) gradient(base, byCourse, d []F) {
-	for bin := range m {
-		w := &m[bin]
+	for bin := range m.weights {
+		w := &m.weights[bin]
 		dBase := d[bin*feature.Bases : (bin+1)*feature.Bases]
 		dShape := d[mixed+bin*feature.Shapes : mixed+(bin+1)*feature.Shapes]
 		for h := bin * binSteps; h < (bin+1)*binSteps; h++ {
@@ -84,21 +116,6 @@ func (m *mixture[F]) gradient(base, byCourse, d []F) {
 	}
 }
 
-func softmax[F float](in, out []F) {
-	top := in[0]
-	for _, v := range in {
-		top = max(top, v)
-	}
-	var sum F
-	for i, v := range in {
-		out[i] = F(math.Exp(float64(v - top)))
-		sum += out[i]
-	}
-	for i := range out {
-		out[i] /= sum
-	}
-}
-
 // loss is the pinball loss of a batch over all steps, peaks and levels
 // (Koenker and Bassett, 1978), and its gradient by the network's output.
 type loss[F float] struct {
@@ -115,8 +132,9 @@ type loss[F float] struct {
 // peakShare is how much the peaks count beside the steps.
 const peakShare = 0.25
 
-func newLoss[F float](batch int) *loss[F] {
+func newLoss[F float](k arithmetic[F], batch int) *loss[F] {
 	l := &loss[F]{batch: batch, d: make([]F, batch*outputs), each: make([]F, batch), wins: windows()}
+	l.mix.arithmetic = k
 	for i, v := range forecast.Levels() {
 		l.level[i] = F(v)
 	}
@@ -220,10 +238,9 @@ func lossOp[F float](l *loss[F]) *op[F] {
 }
 
 // quantiles turns the network's output for one example into a forecast's steps
-// and peaks, in rates.
-func quantiles(out, base []float32, s feature.Scale) (steps, peaks []forecast.Quantiles) {
+// and peaks, in rates. It leaves the weights in mix.
+func quantiles(mix *mixture[float32], out, base []float32, s feature.Scale) (steps, peaks []forecast.Quantiles) {
 	var path [forecast.Horizon]float32
-	var mix mixture[float32]
 	mix.course(out, base, path[:])
 	steps = make([]forecast.Quantiles, forecast.Horizon)
 	for h := range steps {

@@ -72,7 +72,7 @@ func (m *Model) forward(e *engine, histories []forecast.History, forecasts []for
 	}
 	out := e.run(m.weights)
 	for i, h := range histories {
-		steps, peaks := quantiles(out[i*outputs:(i+1)*outputs], e.batch.base[i*bases:(i+1)*bases], scales[i])
+		steps, peaks := quantiles(&e.mix, out[i*outputs:(i+1)*outputs], e.batch.base[i*bases:(i+1)*bases], scales[i])
 		forecasts[i] = forecast.Forecast{Workload: h.Workload, Origin: h.Origin(), Steps: steps, Peaks: peaks, By: Name}
 	}
 	e.source.Reset(forecast.Series{}) // lest the pool keeps a history alive

@@ -151,7 +151,7 @@ func newGraph[F float](k arithmetic[F], z size, n int, weights [3]*tensor.Dense)
 	last := apply(sequenceOp(newSequence(k, feature.Steps, n, feature.Channels, z.hidden, true), false), x, gr.weights[0])
 	mid := apply(denseOp(gr.mid), last, static, gr.weights[1])
 	out := apply(denseOp(newDense(k, n, z.dense, 0, outputs, false)), mid, gr.weights[2])
-	l := newLoss[F](n)
+	l := newLoss(k, n)
 	gr.each = l.each
 	gr.loss = apply(lossOp(l), out, base, truth, weight)
 	if err != nil {
@@ -197,6 +197,7 @@ type engine struct {
 	seq    *sequence[float32]
 	mid    *dense[float32]
 	out    *dense[float32]
+	mix    mixture[float32]
 }
 
 // newEngine makes an engine for batches of n.
@@ -206,6 +207,7 @@ func newEngine(z size, n int) *engine {
 		seq:   newSequence(fast{}, feature.Steps, n, feature.Channels, z.hidden, false),
 		mid:   newDense(fast{}, n, z.hidden, feature.Statics, z.dense, true),
 		out:   newDense(fast{}, n, z.dense, 0, outputs, false),
+		mix:   mixture[float32]{arithmetic: fast{}},
 	}
 }
 
@@ -228,7 +230,7 @@ func (e *engine) run(p parameters) []float32 {
 // loss is the loss of example i alone, of the output of the last run.
 func (e *engine) loss(out []float32, i int) float32 {
 	b := e.batch
-	return newLoss[float32](1).forward(out[i*outputs:(i+1)*outputs], b.base[i*bases:(i+1)*bases], b.truth[i*targets:(i+1)*targets], b.weight[i:i+1])
+	return newLoss[float32](fast{}, 1).forward(out[i*outputs:(i+1)*outputs], b.base[i*bases:(i+1)*bases], b.truth[i*targets:(i+1)*targets], b.weight[i:i+1])
 }
 
 // unchanged is the loss of forecasting the level for example i, with

@@ -62,10 +62,7 @@ func (s *sequence[F]) forward(x, w []F) []F {
 		// Each step's inputs just before its recurrence: one product for all
 		// steps would fill the cache with sums that wait.
 		z := s.at(s.z, t)
-		for i := 0; i < len(z); i += 4 * h {
-			copy(z[i:i+4*h], bias)
-		}
-		s.gemm(b, 4*h, in, x[t*b*in:(t+1)*b*in], wx, z)
+		s.affine(b, 4*h, in, x[t*b*in:(t+1)*b*in], wx, bias, z)
 		var prev []F
 		if t > 0 {
 			s.gemm(b, 4*h, h, s.at(s.h, t-1), wh, z)

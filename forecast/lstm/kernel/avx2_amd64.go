@@ -10,6 +10,11 @@ package kernel
 //go:noescape
 func panelAVX2(m int, k int, a *float32, rs int, cs int, b *float32, bs int, c *float32, ldc int)
 
+// affineAVX2 is panelAVX2, but the product is added to bias and c is overwritten.
+//
+//go:noescape
+func affineAVX2(m int, k int, a *float32, rs int, cs int, b *float32, bs int, c *float32, ldc int, bias *float32)
+
 // edgeAVX2 is panelAVX2 for the n columns, fewer than 16, at the right edge;
 // it touches no memory beyond them.
 //
@@ -21,6 +26,11 @@ func edgeAVX2(m int, k int, a *float32, rs int, cs int, b *float32, bs int, c *f
 //
 //go:noescape
 func rowAVX2(k int, a *float32, cs int, b *float32, bs int, ps int, c *float32)
+
+// expAVX2 is Exp for n of at least 1.
+//
+//go:noescape
+func expAVX2(n int, x *float32)
 
 // gatesAVX2 is Gates for h and batch of at least 1; prevC may be nil.
 //

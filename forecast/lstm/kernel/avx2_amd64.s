@@ -361,6 +361,330 @@ panelLast1Sum:
 	VZEROUPPER
 	RET
 
+// func affineAVX2(m int, k int, a *float32, rs int, cs int, b *float32, bs int, c *float32, ldc int, bias *float32)
+// Requires: AVX, FMA3
+TEXT ·affineAVX2(SB), NOSPLIT, $0-80
+	MOVQ m+0(FP), AX
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rs+24(FP), BX
+	MOVQ cs+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ bs+48(FP), R8
+	MOVQ c+56(FP), R9
+	MOVQ ldc+64(FP), R10
+	MOVQ bias+72(FP), R11
+
+affineNext:
+	CMPQ   AX, $0x06
+	JL     affineLast
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   DX, R12
+	LEAQ   (R12)(BX*2), R13
+	ADDQ   BX, R13
+	MOVQ   DI, R14
+	MOVQ   CX, R15
+
+affineSum:
+	VMOVUPS      (R14), Y12
+	VMOVUPS      32(R14), Y13
+	ADDQ         R8, R14
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R12)(BX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R12)(BX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R13), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R13)(BX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R13)(BX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         SI, R12
+	ADDQ         SI, R13
+	DECQ         R15
+	JNZ          affineSum
+	LEAQ         (R9)(R10*2), R12
+	ADDQ         R10, R12
+	VADDPS       (R11), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	VADDPS       32(R11), Y1, Y1
+	VMOVUPS      Y1, 32(R9)
+	VADDPS       (R11), Y2, Y2
+	VMOVUPS      Y2, (R9)(R10*1)
+	VADDPS       32(R11), Y3, Y3
+	VMOVUPS      Y3, 32(R9)(R10*1)
+	VADDPS       (R11), Y4, Y4
+	VMOVUPS      Y4, (R9)(R10*2)
+	VADDPS       32(R11), Y5, Y5
+	VMOVUPS      Y5, 32(R9)(R10*2)
+	VADDPS       (R11), Y6, Y6
+	VMOVUPS      Y6, (R12)
+	VADDPS       32(R11), Y7, Y7
+	VMOVUPS      Y7, 32(R12)
+	VADDPS       (R11), Y8, Y8
+	VMOVUPS      Y8, (R12)(R10*1)
+	VADDPS       32(R11), Y9, Y9
+	VMOVUPS      Y9, 32(R12)(R10*1)
+	VADDPS       (R11), Y10, Y10
+	VMOVUPS      Y10, (R12)(R10*2)
+	VADDPS       32(R11), Y11, Y11
+	VMOVUPS      Y11, 32(R12)(R10*2)
+	LEAQ         (DX)(BX*2), DX
+	LEAQ         (DX)(BX*2), DX
+	LEAQ         (DX)(BX*2), DX
+	LEAQ         (R9)(R10*2), R9
+	LEAQ         (R9)(R10*2), R9
+	LEAQ         (R9)(R10*2), R9
+	SUBQ         $0x06, AX
+	JMP          affineNext
+
+affineLast:
+	CMPQ AX, $0x05
+	JEQ  affineLast5
+	CMPQ AX, $0x04
+	JEQ  affineLast4
+	CMPQ AX, $0x03
+	JEQ  affineLast3
+	CMPQ AX, $0x02
+	JEQ  affineLast2
+	CMPQ AX, $0x01
+	JEQ  affineLast1
+	RET
+
+affineLast5:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   DX, AX
+	LEAQ   (AX)(BX*2), DX
+	ADDQ   BX, DX
+	MOVQ   CX, CX
+
+affineLast5Sum:
+	VMOVUPS      (DI), Y10
+	VMOVUPS      32(DI), Y11
+	ADDQ         R8, DI
+	VBROADCASTSS (AX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (AX)(BX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (AX)(BX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (DX), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (DX)(BX*1), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         SI, AX
+	ADDQ         SI, DX
+	DECQ         CX
+	JNZ          affineLast5Sum
+	LEAQ         (R9)(R10*2), AX
+	ADDQ         R10, AX
+	VADDPS       (R11), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	VADDPS       32(R11), Y1, Y1
+	VMOVUPS      Y1, 32(R9)
+	VADDPS       (R11), Y2, Y2
+	VMOVUPS      Y2, (R9)(R10*1)
+	VADDPS       32(R11), Y3, Y3
+	VMOVUPS      Y3, 32(R9)(R10*1)
+	VADDPS       (R11), Y4, Y4
+	VMOVUPS      Y4, (R9)(R10*2)
+	VADDPS       32(R11), Y5, Y5
+	VMOVUPS      Y5, 32(R9)(R10*2)
+	VADDPS       (R11), Y6, Y6
+	VMOVUPS      Y6, (AX)
+	VADDPS       32(R11), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	VADDPS       (R11), Y8, Y8
+	VMOVUPS      Y8, (AX)(R10*1)
+	VADDPS       32(R11), Y9, Y9
+	VMOVUPS      Y9, 32(AX)(R10*1)
+	VZEROUPPER
+	RET
+
+affineLast4:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   DX, AX
+	LEAQ   (AX)(BX*2), DX
+	ADDQ   BX, DX
+	MOVQ   CX, CX
+
+affineLast4Sum:
+	VMOVUPS      (DI), Y8
+	VMOVUPS      32(DI), Y9
+	ADDQ         R8, DI
+	VBROADCASTSS (AX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (AX)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (AX)(BX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         SI, AX
+	ADDQ         SI, DX
+	DECQ         CX
+	JNZ          affineLast4Sum
+	LEAQ         (R9)(R10*2), AX
+	ADDQ         R10, AX
+	VADDPS       (R11), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	VADDPS       32(R11), Y1, Y1
+	VMOVUPS      Y1, 32(R9)
+	VADDPS       (R11), Y2, Y2
+	VMOVUPS      Y2, (R9)(R10*1)
+	VADDPS       32(R11), Y3, Y3
+	VMOVUPS      Y3, 32(R9)(R10*1)
+	VADDPS       (R11), Y4, Y4
+	VMOVUPS      Y4, (R9)(R10*2)
+	VADDPS       32(R11), Y5, Y5
+	VMOVUPS      Y5, 32(R9)(R10*2)
+	VADDPS       (R11), Y6, Y6
+	VMOVUPS      Y6, (AX)
+	VADDPS       32(R11), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+affineLast3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   DX, AX
+	MOVQ   DI, DX
+
+affineLast3Sum:
+	VMOVUPS      (DX), Y6
+	VMOVUPS      32(DX), Y7
+	ADDQ         R8, DX
+	VBROADCASTSS (AX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (AX)(BX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (AX)(BX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         SI, AX
+	DECQ         CX
+	JNZ          affineLast3Sum
+	VADDPS       (R11), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	VADDPS       32(R11), Y1, Y1
+	VMOVUPS      Y1, 32(R9)
+	VADDPS       (R11), Y2, Y2
+	VMOVUPS      Y2, (R9)(R10*1)
+	VADDPS       32(R11), Y3, Y3
+	VMOVUPS      Y3, 32(R9)(R10*1)
+	VADDPS       (R11), Y4, Y4
+	VMOVUPS      Y4, (R9)(R10*2)
+	VADDPS       32(R11), Y5, Y5
+	VMOVUPS      Y5, 32(R9)(R10*2)
+	VZEROUPPER
+	RET
+
+affineLast2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   DX, AX
+	MOVQ   DI, DX
+
+affineLast2Sum:
+	VMOVUPS      (DX), Y4
+	VMOVUPS      32(DX), Y5
+	ADDQ         R8, DX
+	VBROADCASTSS (AX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (AX)(BX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         SI, AX
+	DECQ         CX
+	JNZ          affineLast2Sum
+	VADDPS       (R11), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	VADDPS       32(R11), Y1, Y1
+	VMOVUPS      Y1, 32(R9)
+	VADDPS       (R11), Y2, Y2
+	VMOVUPS      Y2, (R9)(R10*1)
+	VADDPS       32(R11), Y3, Y3
+	VMOVUPS      Y3, 32(R9)(R10*1)
+	VZEROUPPER
+	RET
+
+affineLast1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   DX, AX
+	MOVQ   DI, DX
+
+affineLast1Sum:
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	ADDQ         R8, DX
+	VBROADCASTSS (AX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         SI, AX
+	DECQ         CX
+	JNZ          affineLast1Sum
+	VADDPS       (R11), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	VADDPS       32(R11), Y1, Y1
+	VMOVUPS      Y1, 32(R9)
+	VZEROUPPER
+	RET
+
 // func edgeAVX2(m int, k int, a *float32, rs int, cs int, b *float32, bs int, c *float32, ldc int, n int)
 // Requires: AVX, FMA3
 TEXT ·edgeAVX2(SB), NOSPLIT, $0-80
@@ -622,6 +946,194 @@ rowSum:
 	VMOVUPS      Y7, 224(DI)
 	VZEROUPPER
 	RET
+
+// func expAVX2(n int, x *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expAVX2(SB), NOSPLIT, $0-16
+	MOVQ $0x00000001, AX
+	MOVQ x+8(FP), CX
+	MOVQ n+0(FP), DX
+	MOVQ DX, BX
+	SHLQ $0x02, BX
+	LEAQ (BX)(BX*2), BX
+
+expRow:
+	MOVQ DX, BX
+
+expEight:
+	CMPQ         BX, $0x08
+	JL           expRest
+	VMOVUPS      (CX), Y0
+	VMOVUPS      expMost<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      expLeast<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      round<>+0(SB), Y2
+	VFMADD231PS  log2e<>+0(SB), Y0, Y2
+	VSUBPS       round<>+0(SB), Y2, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VFNMADD231PS ln2<>+0(SB), Y1, Y0
+	VMULPS       Y0, Y0, Y1
+	VMOVUPS      c5<>+0(SB), Y3
+	VFMADD213PS  c4<>+0(SB), Y0, Y3
+	VFMADD231PS  c6<>+0(SB), Y1, Y3
+	VMOVUPS      c3<>+0(SB), Y4
+	VFMADD213PS  c2<>+0(SB), Y0, Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VFMADD213PS  Y0, Y1, Y3
+	VADDPS       one<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, BX
+	JMP          expEight
+
+expRest:
+	TESTQ        BX, BX
+	JZ           expRowDone
+	LEAQ         laneMask<>+64(SB), SI
+	MOVQ         BX, DI
+	SHLQ         $0x02, DI
+	SUBQ         DI, SI
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VMOVUPS      expMost<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      expLeast<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      round<>+0(SB), Y3
+	VFMADD231PS  log2e<>+0(SB), Y1, Y3
+	VSUBPS       round<>+0(SB), Y3, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VFNMADD231PS ln2<>+0(SB), Y2, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVUPS      c5<>+0(SB), Y4
+	VFMADD213PS  c4<>+0(SB), Y1, Y4
+	VFMADD231PS  c6<>+0(SB), Y2, Y4
+	VMOVUPS      c3<>+0(SB), Y5
+	VFMADD213PS  c2<>+0(SB), Y1, Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VFMADD213PS  Y1, Y2, Y4
+	VADDPS       one<>+0(SB), Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (CX)
+	LEAQ         (CX)(BX*4), CX
+
+expRowDone:
+	DECQ AX
+	JNZ  expRow
+	VZEROUPPER
+	RET
+
+DATA expMost<>+0(SB)/4, $0x42b20000
+DATA expMost<>+4(SB)/4, $0x42b20000
+DATA expMost<>+8(SB)/4, $0x42b20000
+DATA expMost<>+12(SB)/4, $0x42b20000
+DATA expMost<>+16(SB)/4, $0x42b20000
+DATA expMost<>+20(SB)/4, $0x42b20000
+DATA expMost<>+24(SB)/4, $0x42b20000
+DATA expMost<>+28(SB)/4, $0x42b20000
+GLOBL expMost<>(SB), RODATA|NOPTR, $32
+
+DATA expLeast<>+0(SB)/4, $0xc2ae0000
+DATA expLeast<>+4(SB)/4, $0xc2ae0000
+DATA expLeast<>+8(SB)/4, $0xc2ae0000
+DATA expLeast<>+12(SB)/4, $0xc2ae0000
+DATA expLeast<>+16(SB)/4, $0xc2ae0000
+DATA expLeast<>+20(SB)/4, $0xc2ae0000
+DATA expLeast<>+24(SB)/4, $0xc2ae0000
+DATA expLeast<>+28(SB)/4, $0xc2ae0000
+GLOBL expLeast<>(SB), RODATA|NOPTR, $32
+
+DATA round<>+0(SB)/4, $0x4b40007f
+DATA round<>+4(SB)/4, $0x4b40007f
+DATA round<>+8(SB)/4, $0x4b40007f
+DATA round<>+12(SB)/4, $0x4b40007f
+DATA round<>+16(SB)/4, $0x4b40007f
+DATA round<>+20(SB)/4, $0x4b40007f
+DATA round<>+24(SB)/4, $0x4b40007f
+DATA round<>+28(SB)/4, $0x4b40007f
+GLOBL round<>(SB), RODATA|NOPTR, $32
+
+DATA log2e<>+0(SB)/4, $0x3fb8aa3b
+DATA log2e<>+4(SB)/4, $0x3fb8aa3b
+DATA log2e<>+8(SB)/4, $0x3fb8aa3b
+DATA log2e<>+12(SB)/4, $0x3fb8aa3b
+DATA log2e<>+16(SB)/4, $0x3fb8aa3b
+DATA log2e<>+20(SB)/4, $0x3fb8aa3b
+DATA log2e<>+24(SB)/4, $0x3fb8aa3b
+DATA log2e<>+28(SB)/4, $0x3fb8aa3b
+GLOBL log2e<>(SB), RODATA|NOPTR, $32
+
+DATA ln2<>+0(SB)/4, $0x3f317218
+DATA ln2<>+4(SB)/4, $0x3f317218
+DATA ln2<>+8(SB)/4, $0x3f317218
+DATA ln2<>+12(SB)/4, $0x3f317218
+DATA ln2<>+16(SB)/4, $0x3f317218
+DATA ln2<>+20(SB)/4, $0x3f317218
+DATA ln2<>+24(SB)/4, $0x3f317218
+DATA ln2<>+28(SB)/4, $0x3f317218
+GLOBL ln2<>(SB), RODATA|NOPTR, $32
+
+DATA c5<>+0(SB)/4, $0x3c0905b1
+DATA c5<>+4(SB)/4, $0x3c0905b1
+DATA c5<>+8(SB)/4, $0x3c0905b1
+DATA c5<>+12(SB)/4, $0x3c0905b1
+DATA c5<>+16(SB)/4, $0x3c0905b1
+DATA c5<>+20(SB)/4, $0x3c0905b1
+DATA c5<>+24(SB)/4, $0x3c0905b1
+DATA c5<>+28(SB)/4, $0x3c0905b1
+GLOBL c5<>(SB), RODATA|NOPTR, $32
+
+DATA c4<>+0(SB)/4, $0x3d2aaa8d
+DATA c4<>+4(SB)/4, $0x3d2aaa8d
+DATA c4<>+8(SB)/4, $0x3d2aaa8d
+DATA c4<>+12(SB)/4, $0x3d2aaa8d
+DATA c4<>+16(SB)/4, $0x3d2aaa8d
+DATA c4<>+20(SB)/4, $0x3d2aaa8d
+DATA c4<>+24(SB)/4, $0x3d2aaa8d
+DATA c4<>+28(SB)/4, $0x3d2aaa8d
+GLOBL c4<>(SB), RODATA|NOPTR, $32
+
+DATA c6<>+0(SB)/4, $0x3ab6887e
+DATA c6<>+4(SB)/4, $0x3ab6887e
+DATA c6<>+8(SB)/4, $0x3ab6887e
+DATA c6<>+12(SB)/4, $0x3ab6887e
+DATA c6<>+16(SB)/4, $0x3ab6887e
+DATA c6<>+20(SB)/4, $0x3ab6887e
+DATA c6<>+24(SB)/4, $0x3ab6887e
+DATA c6<>+28(SB)/4, $0x3ab6887e
+GLOBL c6<>(SB), RODATA|NOPTR, $32
+
+DATA c3<>+0(SB)/4, $0x3e2aaa6f
+DATA c3<>+4(SB)/4, $0x3e2aaa6f
+DATA c3<>+8(SB)/4, $0x3e2aaa6f
+DATA c3<>+12(SB)/4, $0x3e2aaa6f
+DATA c3<>+16(SB)/4, $0x3e2aaa6f
+DATA c3<>+20(SB)/4, $0x3e2aaa6f
+DATA c3<>+24(SB)/4, $0x3e2aaa6f
+DATA c3<>+28(SB)/4, $0x3e2aaa6f
+GLOBL c3<>(SB), RODATA|NOPTR, $32
+
+DATA c2<>+0(SB)/4, $0x3f000000
+DATA c2<>+4(SB)/4, $0x3f000000
+DATA c2<>+8(SB)/4, $0x3f000000
+DATA c2<>+12(SB)/4, $0x3f000000
+DATA c2<>+16(SB)/4, $0x3f000000
+DATA c2<>+20(SB)/4, $0x3f000000
+DATA c2<>+24(SB)/4, $0x3f000000
+DATA c2<>+28(SB)/4, $0x3f000000
+GLOBL c2<>(SB), RODATA|NOPTR, $32
+
+DATA one<>+0(SB)/4, $0x3f800000
+DATA one<>+4(SB)/4, $0x3f800000
+DATA one<>+8(SB)/4, $0x3f800000
+DATA one<>+12(SB)/4, $0x3f800000
+DATA one<>+16(SB)/4, $0x3f800000
+DATA one<>+20(SB)/4, $0x3f800000
+DATA one<>+24(SB)/4, $0x3f800000
+DATA one<>+28(SB)/4, $0x3f800000
+GLOBL one<>(SB), RODATA|NOPTR, $32
 
 // func gatesAVX2(h int, batch int, z *float32, prevC *float32, c *float32, tanhC *float32, hOut *float32)
 // Requires: AVX, AVX2, FMA3
@@ -945,26 +1457,6 @@ DATA signBit<>+24(SB)/4, $0x80000000
 DATA signBit<>+28(SB)/4, $0x80000000
 GLOBL signBit<>(SB), RODATA|NOPTR, $32
 
-DATA expMost<>+0(SB)/4, $0x42b20000
-DATA expMost<>+4(SB)/4, $0x42b20000
-DATA expMost<>+8(SB)/4, $0x42b20000
-DATA expMost<>+12(SB)/4, $0x42b20000
-DATA expMost<>+16(SB)/4, $0x42b20000
-DATA expMost<>+20(SB)/4, $0x42b20000
-DATA expMost<>+24(SB)/4, $0x42b20000
-DATA expMost<>+28(SB)/4, $0x42b20000
-GLOBL expMost<>(SB), RODATA|NOPTR, $32
-
-DATA expLeast<>+0(SB)/4, $0xc2ae0000
-DATA expLeast<>+4(SB)/4, $0xc2ae0000
-DATA expLeast<>+8(SB)/4, $0xc2ae0000
-DATA expLeast<>+12(SB)/4, $0xc2ae0000
-DATA expLeast<>+16(SB)/4, $0xc2ae0000
-DATA expLeast<>+20(SB)/4, $0xc2ae0000
-DATA expLeast<>+24(SB)/4, $0xc2ae0000
-DATA expLeast<>+28(SB)/4, $0xc2ae0000
-GLOBL expLeast<>(SB), RODATA|NOPTR, $32
-
 DATA tanhMost<>+0(SB)/4, $0x42200000
 DATA tanhMost<>+4(SB)/4, $0x42200000
 DATA tanhMost<>+8(SB)/4, $0x42200000
@@ -974,96 +1466,6 @@ DATA tanhMost<>+20(SB)/4, $0x42200000
 DATA tanhMost<>+24(SB)/4, $0x42200000
 DATA tanhMost<>+28(SB)/4, $0x42200000
 GLOBL tanhMost<>(SB), RODATA|NOPTR, $32
-
-DATA round<>+0(SB)/4, $0x4b40007f
-DATA round<>+4(SB)/4, $0x4b40007f
-DATA round<>+8(SB)/4, $0x4b40007f
-DATA round<>+12(SB)/4, $0x4b40007f
-DATA round<>+16(SB)/4, $0x4b40007f
-DATA round<>+20(SB)/4, $0x4b40007f
-DATA round<>+24(SB)/4, $0x4b40007f
-DATA round<>+28(SB)/4, $0x4b40007f
-GLOBL round<>(SB), RODATA|NOPTR, $32
-
-DATA log2e<>+0(SB)/4, $0x3fb8aa3b
-DATA log2e<>+4(SB)/4, $0x3fb8aa3b
-DATA log2e<>+8(SB)/4, $0x3fb8aa3b
-DATA log2e<>+12(SB)/4, $0x3fb8aa3b
-DATA log2e<>+16(SB)/4, $0x3fb8aa3b
-DATA log2e<>+20(SB)/4, $0x3fb8aa3b
-DATA log2e<>+24(SB)/4, $0x3fb8aa3b
-DATA log2e<>+28(SB)/4, $0x3fb8aa3b
-GLOBL log2e<>(SB), RODATA|NOPTR, $32
-
-DATA ln2<>+0(SB)/4, $0x3f317218
-DATA ln2<>+4(SB)/4, $0x3f317218
-DATA ln2<>+8(SB)/4, $0x3f317218
-DATA ln2<>+12(SB)/4, $0x3f317218
-DATA ln2<>+16(SB)/4, $0x3f317218
-DATA ln2<>+20(SB)/4, $0x3f317218
-DATA ln2<>+24(SB)/4, $0x3f317218
-DATA ln2<>+28(SB)/4, $0x3f317218
-GLOBL ln2<>(SB), RODATA|NOPTR, $32
-
-DATA c5<>+0(SB)/4, $0x3c0905b1
-DATA c5<>+4(SB)/4, $0x3c0905b1
-DATA c5<>+8(SB)/4, $0x3c0905b1
-DATA c5<>+12(SB)/4, $0x3c0905b1
-DATA c5<>+16(SB)/4, $0x3c0905b1
-DATA c5<>+20(SB)/4, $0x3c0905b1
-DATA c5<>+24(SB)/4, $0x3c0905b1
-DATA c5<>+28(SB)/4, $0x3c0905b1
-GLOBL c5<>(SB), RODATA|NOPTR, $32
-
-DATA c4<>+0(SB)/4, $0x3d2aaa8d
-DATA c4<>+4(SB)/4, $0x3d2aaa8d
-DATA c4<>+8(SB)/4, $0x3d2aaa8d
-DATA c4<>+12(SB)/4, $0x3d2aaa8d
-DATA c4<>+16(SB)/4, $0x3d2aaa8d
-DATA c4<>+20(SB)/4, $0x3d2aaa8d
-DATA c4<>+24(SB)/4, $0x3d2aaa8d
-DATA c4<>+28(SB)/4, $0x3d2aaa8d
-GLOBL c4<>(SB), RODATA|NOPTR, $32
-
-DATA c6<>+0(SB)/4, $0x3ab6887e
-DATA c6<>+4(SB)/4, $0x3ab6887e
-DATA c6<>+8(SB)/4, $0x3ab6887e
-DATA c6<>+12(SB)/4, $0x3ab6887e
-DATA c6<>+16(SB)/4, $0x3ab6887e
-DATA c6<>+20(SB)/4, $0x3ab6887e
-DATA c6<>+24(SB)/4, $0x3ab6887e
-DATA c6<>+28(SB)/4, $0x3ab6887e
-GLOBL c6<>(SB), RODATA|NOPTR, $32
-
-DATA c3<>+0(SB)/4, $0x3e2aaa6f
-DATA c3<>+4(SB)/4, $0x3e2aaa6f
-DATA c3<>+8(SB)/4, $0x3e2aaa6f
-DATA c3<>+12(SB)/4, $0x3e2aaa6f
-DATA c3<>+16(SB)/4, $0x3e2aaa6f
-DATA c3<>+20(SB)/4, $0x3e2aaa6f
-DATA c3<>+24(SB)/4, $0x3e2aaa6f
-DATA c3<>+28(SB)/4, $0x3e2aaa6f
-GLOBL c3<>(SB), RODATA|NOPTR, $32
-
-DATA c2<>+0(SB)/4, $0x3f000000
-DATA c2<>+4(SB)/4, $0x3f000000
-DATA c2<>+8(SB)/4, $0x3f000000
-DATA c2<>+12(SB)/4, $0x3f000000
-DATA c2<>+16(SB)/4, $0x3f000000
-DATA c2<>+20(SB)/4, $0x3f000000
-DATA c2<>+24(SB)/4, $0x3f000000
-DATA c2<>+28(SB)/4, $0x3f000000
-GLOBL c2<>(SB), RODATA|NOPTR, $32
-
-DATA one<>+0(SB)/4, $0x3f800000
-DATA one<>+4(SB)/4, $0x3f800000
-DATA one<>+8(SB)/4, $0x3f800000
-DATA one<>+12(SB)/4, $0x3f800000
-DATA one<>+16(SB)/4, $0x3f800000
-DATA one<>+20(SB)/4, $0x3f800000
-DATA one<>+24(SB)/4, $0x3f800000
-DATA one<>+28(SB)/4, $0x3f800000
-GLOBL one<>(SB), RODATA|NOPTR, $32
 
 DATA two<>+0(SB)/4, $0x40000000
 DATA two<>+4(SB)/4, $0x40000000

@@ -96,6 +96,42 @@ func TestActivationsAtTheEnds(t *testing.T) {
 	}
 }
 
+func TestExp(t *testing.T) {
+	x := append(sweep(), float32(math.NaN()))
+	for n := range 18 { // whole vectors and the rest
+		got := append(slices.Clone(x[:n]), -12345)
+		Exp(got[:n])
+		all := slices.Clone(x)
+		Exp(all)
+		if !slices.Equal(got[:n], all[:n]) || got[n] != -12345 {
+			t.Fatalf("Exp of %v gave %v and of more %v", x[:n], got, all[:n])
+		}
+	}
+	got := slices.Clone(x)
+	Exp(got)
+	for i, v := range x {
+		want := math.Exp(float64(v))
+		switch {
+		case v != v:
+			if got[i] == got[i] {
+				t.Fatalf("exp(NaN) is %v, want NaN", got[i])
+			}
+		case v > 88.3:
+			if !(got[i] >= 2.2e38) {
+				t.Fatalf("exp(%v) is %v, want as much as float32 holds or infinity", v, got[i])
+			}
+		case v < -87:
+			if got[i] > 1.7e-38 || got[i] < 0 {
+				t.Fatalf("exp(%v) is %v, want next to nothing", v, got[i])
+			}
+		default:
+			if math.Abs(float64(got[i])-want) > (1.2e-7+4e-9*math.Abs(float64(v)))*want {
+				t.Fatalf("exp(%v) is %v, want %v", v, got[i], want)
+			}
+		}
+	}
+}
+
 // cell is the arrays of one step, each with a guard behind it.
 type cell struct {
 	z, prevC, c, tanhC, hOut, dh, dHnext, dC, dGates []float32
@@ -239,6 +275,8 @@ func TestNoAllocations(t *testing.T) {
 		GemmPacked(batch, 4*h, h, s.dh, h, packed, s.z, 4*h)
 		GemmTA(h, 4*h, batch, s.dh, h, s.dGates, 4*h, w, 4*h)
 		SumRows(batch, 4*h, s.dGates, 4*h, sum)
+		Affine(batch, 4*h, h, s.dh, h, w, 4*h, sum, s.z, 4*h)
+		Exp(s.c)
 		s.step(h, batch, false, false)
 	})
 	if n != 0 {

@@ -141,6 +141,36 @@ func TestRowsAloneAndTogether(t *testing.T) {
 	}
 }
 
+// affineIsGemm checks Affine against what it stands for: the bits too, and that
+// nothing is written between and behind the rows.
+func affineIsGemm(t *testing.T, m, n, k, gap int, seed uint64) {
+	t.Helper()
+	lda, ldb, ldc := max(1, k+gap), max(1, n+gap), max(1, n+gap)
+	a, b, bias := matrix(seed, m, k, lda), matrix(seed+1, k, n, ldb), noise(seed+2, n)
+	got, want := matrix(seed+3, m, n, ldc), matrix(seed+4, m, n, ldc)
+	Affine(m, n, k, a, lda, b, ldb, bias, got, ldc)
+	for i := range m {
+		copy(want[i*ldc:], bias)
+	}
+	Gemm(m, n, k, a, lda, b, ldb, want, ldc)
+	for i, w := range want {
+		if g := got[i]; g != w && (g == g || w == w) {
+			t.Fatalf("m=%d n=%d k=%d gap=%d: element %d is %v, want %v", m, n, k, gap, i, g, w)
+		}
+	}
+}
+
+func TestAffine(t *testing.T) {
+	for m := range 14 {
+		for _, n := range []int{0, 1, 7, 15, 16, 17, 33, 64, 129} {
+			for _, k := range []int{0, 1, 3, 33} {
+				affineIsGemm(t, m, n, k, m%2*3, 1)
+			}
+		}
+	}
+	affineIsGemm(t, 200, 70, 300, 0, 2)
+}
+
 func TestSumRows(t *testing.T) {
 	for _, m := range []int{0, 1, 2, 300} {
 		for _, n := range []int{1, 5, 16, 64, 100, 256} {
@@ -183,6 +213,8 @@ func TestShortSlicesPanic(t *testing.T) {
 	f("Gemm, short c", func() { Gemm(2, 3, 4, s(8), 4, s(12), 3, s(5), 3) })
 	f("Gemm, narrow lda", func() { Gemm(2, 3, 4, s(80), 3, s(12), 3, s(6), 3) })
 	f("Gemm, negative m", func() { Gemm(-1, 3, 4, s(8), 4, s(12), 3, s(6), 3) })
+	f("Affine, short bias", func() { Affine(2, 3, 4, s(8), 4, s(12), 3, s(2), s(6), 3) })
+	f("Affine, short c", func() { Affine(2, 3, 4, s(8), 4, s(12), 3, s(3), s(5), 3) })
 	f("GemmTA, short a", func() { GemmTA(2, 3, 4, s(7), 2, s(12), 3, s(6), 3) })
 	f("GemmPacked, short b", func() { GemmPacked(2, 3, 4, s(8), 4, s(63), s(6), 3) })
 	f("PackB, short dst", func() { PackB(s(63), 4, 3, s(12), 3) })
@@ -199,6 +231,8 @@ func TestNothingToDo(t *testing.T) {
 	Gemm(0, 2, 2, nil, 2, c, 2, nil, 2)
 	GemmTA(2, 0, 2, c, 2, nil, 0, nil, 0)
 	GemmPacked(2, 2, 0, nil, 0, nil, c, 2)
+	Affine(0, 2, 2, nil, 2, c, 2, c, nil, 2)
+	Exp(nil)
 	Gates(0, 2, nil, nil, nil, nil, nil)
 	GatesGradient(2, 0, nil, nil, nil, nil, nil, nil, nil)
 	if !slices.Equal(c, []float32{1, 2, 3, 4}) {
@@ -224,6 +258,7 @@ func FuzzGemm(f *testing.F) {
 		a, b := matrix(seed, aRows, aCols, lda), matrix(seed+1, k, n, ldb)
 		got := matrix(seed+2, m, n, ldc)
 		want := slices.Clone(got)
+		affineIsGemm(t, m, n, k, gap, seed)
 		compute(m, n, k, a, lda, b, ldb, got, ldc)
 		plainGemm(op, m, n, k, a, lda, b, ldb, want, ldc)
 		// Normal factors: a sum's error grows as its number of terms at most.

@@ -51,6 +51,8 @@ func TestReadsNothingOutside(t *testing.T) {
 					PackB(packed, k, n, b, n)
 					GemmPacked(m, n, k, a, k, packed, c, n)
 					SumRows(k, n, b, n, c[:n])
+					Affine(m, n, k, a, k, b, n, fenced(t, noise(4, n), behind), c, n)
+					Exp(a)
 				}
 			}
 			h, batch := 3*m-2, 3

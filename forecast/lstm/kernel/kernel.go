@@ -32,6 +32,30 @@ func Gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, 
 	}
 }
 
+// Affine sets each row of c to bias, n long, and adds a*b to it, for a [m, k],
+// b [k, n] and c [m, n]: what Gemm gives where c holds the bias, without
+// writing it there first.
+func Affine(m, n, k int, a []float32, lda int, b []float32, ldb int, bias, c []float32, ldc int) {
+	check("a", a, m, k, lda)
+	check("b", b, k, n, ldb)
+	check("bias", bias, 1, n, n)
+	check("c", c, m, n, ldc)
+	switch {
+	case m == 0 || n == 0:
+	case k == 0:
+		spread(m, n, bias, c, ldc)
+	default:
+		affine(m, n, k, a, lda, b, ldb, bias, c, ldc)
+	}
+}
+
+// spread sets each row of c to bias.
+func spread(m, n int, bias, c []float32, ldc int) {
+	for i := range m {
+		copy(c[i*ldc:i*ldc+n], bias)
+	}
+}
+
 // GemmTA is Gemm with a transposed: it adds aᵀ*b to c, for a [k, m].
 func GemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
 	check("a", a, k, m, lda)
@@ -81,6 +105,15 @@ func SumRows(m, n int, a []float32, lda int, sum []float32) {
 	check("sum", sum, 1, n, n)
 	if m > 0 && n > 0 {
 		sumRows(m, n, a, lda, sum)
+	}
+}
+
+// Exp sets each x to its exponential, within 1.2e-7 + 4e-9*|x| of it, relatively.
+// Beyond 88.3 it may be +Inf already, and below -87 it is what it is there,
+// 1.6e-38; a NaN stays one.
+func Exp(x []float32) {
+	if len(x) > 0 {
+		exp(x)
 	}
 }
 

@@ -44,7 +44,15 @@ func gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, 
 		plainGemm(blas.NoTrans, m, n, k, a, lda, b, ldb, c, ldc)
 		return
 	}
-	multiply(m, n, k, left{a, lda, 1}, right{b, ldb, panelWidth}, c, ldc)
+	multiply(m, n, k, left{a, lda, 1}, right{b, ldb, panelWidth}, nil, c, ldc)
+}
+
+func affine(m, n, k int, a []float32, lda int, b []float32, ldb int, bias, c []float32, ldc int) {
+	if !accelerated() {
+		plainAffine(m, n, k, a, lda, b, ldb, bias, c, ldc)
+		return
+	}
+	multiply(m, n, k, left{a, lda, 1}, right{b, ldb, panelWidth}, bias, c, ldc)
 }
 
 func gemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
@@ -52,7 +60,7 @@ func gemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32
 		plainGemm(blas.Trans, m, n, k, a, lda, b, ldb, c, ldc)
 		return
 	}
-	multiply(m, n, k, left{a, 1, lda}, right{b, ldb, panelWidth}, c, ldc)
+	multiply(m, n, k, left{a, 1, lda}, right{b, ldb, panelWidth}, nil, c, ldc)
 }
 
 func gemmPacked(m, n, k int, a []float32, lda int, b []float32, c []float32, ldc int) {
@@ -60,7 +68,7 @@ func gemmPacked(m, n, k int, a []float32, lda int, b []float32, c []float32, ldc
 		plainGemm(blas.NoTrans, m, n, k, a, lda, b, n, c, ldc)
 		return
 	}
-	multiply(m, n, k, left{a, lda, 1}, right{b, panelWidth, panelWidth * k}, c, ldc)
+	multiply(m, n, k, left{a, lda, 1}, right{b, panelWidth, panelWidth * k}, nil, c, ldc)
 }
 
 // sumRows multiplies by a row of ones, which is a single one that is never
@@ -71,12 +79,16 @@ func sumRows(m, n int, a []float32, lda int, sum []float32) {
 		return
 	}
 	one := [1]float32{1}
-	multiply(1, n, m, left{one[:], 0, 0}, right{a, lda, panelWidth}, sum, n)
+	multiply(1, n, m, left{one[:], 0, 0}, right{a, lda, panelWidth}, nil, sum, n)
 }
 
-// multiply adds a*b to c, for dimensions of at least 1.
-func multiply(m, n, k int, a left, b right, c []float32, ldc int) {
+// multiply adds a*b to c, for dimensions of at least 1; with a bias c is set to
+// that first.
+func multiply(m, n, k int, a left, b right, bias, c []float32, ldc int) {
 	if m <= 2 {
+		if bias != nil {
+			spread(m, n, bias, c, ldc)
+		}
 		for i := range m {
 			multiplyRow(n, k, left{a.v[i*a.row:], a.row, a.col}, b, c[i*ldc:])
 		}
@@ -88,19 +100,29 @@ func multiply(m, n, k int, a left, b right, c []float32, ldc int) {
 			high := min(height, m-i)
 			from := &a.v[i*a.row+p*a.col]
 			for j := 0; j < n; j += panelWidth {
-				multiplyPanel(high, n-j, deep, from, a, b, p, j, &c[i*ldc+j], ldc)
+				to := c[i*ldc+j:]
+				if bias == nil || p > 0 {
+					multiplyPanel(high, n-j, deep, from, a, b, p, j, &to[0], ldc)
+				} else if n-j >= panelWidth {
+					affineAVX2(high, deep, from, a.row*size, a.col*size, b.panelAt(p, j), b.row*size, &to[0], ldc*size, &bias[j])
+				} else {
+					spread(high, n-j, bias[j:], to, ldc)
+					multiplyPanel(high, n-j, deep, from, a, b, p, j, &to[0], ldc)
+				}
 			}
 		}
 	}
 }
 
-// multiplyPanel is multiply for the 16 columns from j on, or the n left of them.
+// panelAt points to row p of the panel that begins with column j.
+func (b right) panelAt(p, j int) *float32 { return &b.v[j/panelWidth*b.panel+p*b.row] }
+
+// multiplyPanel adds to the 16 columns from j on, or the n left of them.
 func multiplyPanel(m, n, k int, from *float32, a left, b right, p, j int, c *float32, ldc int) {
-	panel := &b.v[j/panelWidth*b.panel+p*b.row]
 	if n >= panelWidth {
-		panelAVX2(m, k, from, a.row*size, a.col*size, panel, b.row*size, c, ldc*size)
+		panelAVX2(m, k, from, a.row*size, a.col*size, b.panelAt(p, j), b.row*size, c, ldc*size)
 	} else {
-		edgeAVX2(m, k, from, a.row*size, a.col*size, panel, b.row*size, c, ldc*size, n)
+		edgeAVX2(m, k, from, a.row*size, a.col*size, b.panelAt(p, j), b.row*size, c, ldc*size, n)
 	}
 }
 
@@ -111,7 +133,7 @@ func multiplyRow(n, k int, a left, b right, c []float32) {
 		from := &a.v[p*a.col]
 		j := 0
 		for ; j+rowWidth <= n; j += rowWidth {
-			rowAVX2(deep, from, a.col*size, &b.v[j/panelWidth*b.panel+p*b.row], b.row*size, b.panel*size, &c[j])
+			rowAVX2(deep, from, a.col*size, b.panelAt(p, j), b.row*size, b.panel*size, &c[j])
 		}
 		for ; j < n; j += panelWidth {
 			multiplyPanel(1, n-j, deep, from, a, b, p, j, &c[j], n)
@@ -141,13 +163,33 @@ func packBT(dst []float32, k, n int, bt []float32, ldbt int) {
 	}
 	for j := 0; j < n; j += panelWidth {
 		panel := dst[j*k : (j+panelWidth)*k]
-		clear(panel)
-		for i := j; i < min(j+panelWidth, n); i++ {
-			for p, v := range bt[i*ldbt : i*ldbt+k] {
-				panel[p*panelWidth+i-j] = v
+		i := min(n-j, panelWidth)
+		if i < panelWidth {
+			clear(panel)
+		}
+		// Four rows at a time, or most of the time goes by between two of them.
+		for i -= 4; i >= 0; i -= 4 {
+			at := (j + i) * ldbt
+			a, b, c, d := bt[at:at+k], bt[at+ldbt:][:k], bt[at+2*ldbt:][:k], bt[at+3*ldbt:][:k]
+			for p := range a {
+				to := (*[4]float32)(panel[p*panelWidth+i:])
+				to[0], to[1], to[2], to[3] = a[p], b[p], c[p], d[p]
+			}
+		}
+		for i += 3; i >= 0; i-- {
+			for p, v := range bt[(j+i)*ldbt:][:k] {
+				panel[p*panelWidth+i] = v
 			}
 		}
 	}
+}
+
+func exp(x []float32) {
+	if !accelerated() {
+		plainExp(x)
+		return
+	}
+	expAVX2(len(x), &x[0])
 }
 
 func gates(h, batch int, z, prevC, c, tanhC, hOut []float32) {

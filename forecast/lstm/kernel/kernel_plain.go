@@ -11,6 +11,10 @@ func gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, 
 	plainGemm(blas.NoTrans, m, n, k, a, lda, b, ldb, c, ldc)
 }
 
+func affine(m, n, k int, a []float32, lda int, b []float32, ldb int, bias, c []float32, ldc int) {
+	plainAffine(m, n, k, a, lda, b, ldb, bias, c, ldc)
+}
+
 func gemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
 	plainGemm(blas.Trans, m, n, k, a, lda, b, ldb, c, ldc)
 }
@@ -24,6 +28,8 @@ func gemmPacked(m, n, k int, a []float32, lda int, b []float32, c []float32, ldc
 }
 
 func sumRows(m, n int, a []float32, lda int, sum []float32) { plainSumRows(m, n, a, lda, sum) }
+
+func exp(x []float32) { plainExp(x) }
 
 func gates(h, batch int, z, prevC, c, tanhC, hOut []float32) {
 	plainGates(h, batch, z, prevC, c, tanhC, hOut)

@@ -14,6 +14,11 @@ func plainGemm(trans blas.Transpose, m, n, k int, a []float32, lda int, b []floa
 	gblas.Implementation{}.Sgemm(trans, blas.NoTrans, m, n, k, 1, a, lda, b, ldb, 1, c, ldc)
 }
 
+func plainAffine(m, n, k int, a []float32, lda int, b []float32, ldb int, bias, c []float32, ldc int) {
+	spread(m, n, bias, c, ldc)
+	plainGemm(blas.NoTrans, m, n, k, a, lda, b, ldb, c, ldc)
+}
+
 // Packed, here, is merely without gaps: gonum reads rows.
 func plainPackB(dst []float32, k, n int, b []float32, ldb int) {
 	for p := range k {
@@ -34,6 +39,12 @@ func plainSumRows(m, n int, a []float32, lda int, sum []float32) {
 		for j, v := range a[i*lda : i*lda+n] {
 			sum[j] += v
 		}
+	}
+}
+
+func plainExp(x []float32) {
+	for i, v := range x {
+		x[i] = float32(math.Exp(max(float64(v), -87)))
 	}
 }
 

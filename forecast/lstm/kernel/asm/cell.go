@@ -6,6 +6,24 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
+func exponential(mask Mem) {
+	TEXT("expAVX2", NOSPLIT, "func(n int, x *float32)")
+	Pragma("noescape")
+	Doc("expAVX2 is Exp for n of at least 1.")
+	once := GP64()
+	MOVQ(U32(1), once)
+	x := param("x")
+	w := &cells{name: "exp", h: param("n"), narrow: []Register{x}}
+	w.walk(mask, once, func(string) {
+		v := w.load(x, 0)
+		bound(v)
+		q, s := exp(v)
+		VADDPS(constant("one", 1), q[0], q[0])
+		VMULPS(s[0], q[0], q[0])
+		w.store(q[0], x, 0)
+	})
+}
+
 func gates(mask Mem) {
 	TEXT("gatesAVX2", NOSPLIT, "func(h, batch int, z, prevC, c, tanhC, hOut *float32)")
 	Pragma("noescape")

@@ -78,12 +78,16 @@ func vectorsFor(x []VecVirtual) []VecVirtual {
 	return v
 }
 
-// sigmoidOf turns x into what sigmoid makes of its exp, -x within exp's bounds.
-// Of two operands of which one is NaN, min and max return Go's first: x comes
-// first, so that a NaN stays one.
+// sigmoidOf turns x into what sigmoid makes of its exp.
 func sigmoidOf(x VecVirtual) {
-	limit := YMM()
 	VXORPS(vector("signBit", 1<<31), x, x)
+	bound(x)
+}
+
+// bound puts x within exp's bounds. Of two operands of which one is NaN, min and
+// max return Go's first: x comes first, so that a NaN stays one.
+func bound(x VecVirtual) {
+	limit := YMM()
 	VMOVUPS(constant("expMost", 89), limit)
 	VMINPS(x, limit, x)
 	VMOVUPS(constant("expLeast", -87), limit)

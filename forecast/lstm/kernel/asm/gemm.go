@@ -165,6 +165,20 @@ func panel() {
 	p.rows("panel", m, 6)
 }
 
+func affine() {
+	TEXT("affineAVX2", NOSPLIT, "func("+productArgs+", bias *float32)")
+	Pragma("noescape")
+	Doc("affineAVX2 is panelAVX2, but the product is added to bias and c is overwritten.")
+	p, m := loadProduct()
+	bias := param("bias")
+	p.loadB = func(at Mem, v VecVirtual, _ int) { VMOVUPS(at, v) }
+	p.addC = func(at Mem, acc VecVirtual, half int) {
+		VADDPS(Mem{Base: bias, Disp: lane * half}, acc, acc)
+		VMOVUPS(acc, at)
+	}
+	p.rows("affine", m, 6)
+}
+
 func edge(mask Mem) {
 	TEXT("edgeAVX2", NOSPLIT, "func("+productArgs+", n int)")
 	Pragma("noescape")
