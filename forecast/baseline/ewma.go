@@ -7,15 +7,15 @@ import "math"
 func fitEWMA(roots []float64) method {
 	var best []float64
 	least := math.Inf(1)
-	// Of errors that are too few all are equal, and the first share stays.
+	// Where there are no errors yet all are equal, and the first share stays.
 	for _, share := range []float64{1. / 3, 0.03, 0.1, 0.2, 0.6} {
 		level := smoothed(roots, share)
-		loss := misses(roots, func(t, _ int) float64 { return level[t] }, max(enough, len(roots)-searched))
+		loss := misses(roots, func(t, _ int) float64 { return level[t] }, max(0, len(roots)-searched))
 		if loss < least {
 			best, least = level, loss
 		}
 	}
-	return method{middle: func(t, _ int) float64 { return best[t] }, from: min(enough, len(roots)) - 1}
+	return method{middle: func(t, _ int) float64 { return best[t] }}
 }
 
 // smoothed moves a level towards each value by a share of the way; over what is
