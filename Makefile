@@ -6,7 +6,7 @@ CPUS     ?= $(shell getconf _NPROCESSORS_ONLN)
 RUN      := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build servers test race lint fuzz bench demo clean
+.PHONY: help build servers test race lint fuzz bench demo prior clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ bench: ## run the benchmarks matching BENCH (all); comparisons as BENCH name val
 
 demo: build ## a shop's mesh on a fast clock, with the page; FOR=60s ends it by itself
 	bin/foretide demo $(if $(FOR),--for $(FOR))
+
+# TRACES is a folder of the public sets that NOTICE names, one folder each. It
+# takes some minutes, and gives the same weights for the same traces.
+prior: ## fit the network that the binary brings, from TRACES=DIR and generated traffic
+	@test -n "$(TRACES)" || { echo "make prior: want TRACES=DIR, a folder of the public traces that NOTICE names" >&2; exit 1; }
+	go run ./cmd/makeprior --traces "$(TRACES)"
 
 clean: ## remove what was built
 	rm -rf bin
