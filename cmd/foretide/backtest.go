@@ -10,12 +10,14 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/spf13/cobra"
 
 	"github.com/foretide/foretide/forecast"
 	"github.com/foretide/foretide/forecast/backtest"
 	"github.com/foretide/foretide/forecast/baseline"
 	"github.com/foretide/foretide/forecast/lstm"
+	"github.com/foretide/foretide/forecast/lstm/prior"
 	"github.com/foretide/foretide/forecast/registry"
 	"github.com/foretide/foretide/forecast/trace"
 )
@@ -25,6 +27,7 @@ type backtestFlags struct {
 	traces, store, model, origins, forecaster, forecasts, peaks string
 	online                                                      bool
 	every                                                       time.Duration
+	history                                                     model.Duration
 }
 
 func newBacktestCommand(a *app) *cobra.Command {
@@ -39,9 +42,12 @@ func newBacktestCommand(a *app) *cobra.Command {
 			"The forecasts are weighed and corrected as the serving loop does it, which learns from what came\n" +
 			"of earlier ones: they are made every --every, from two days before a series' first origin on.\n" +
 			"--online=false shows what the forecaster says by itself, and is quicker.\n\n" +
+			"--history 1h shows what is forecast of a workload that is an hour old: at each origin only so much\n" +
+			"is known, to the baselines too, and what is learned online begins anew with it.\n\n" +
 			"Without --origins there is one origin an hour over the last 30 % of each series.",
 		Example: "  foretide backtest --traces ./traces --store file:///var/lib/foretide\n" +
 			"  foretide backtest --traces ./traces --store s3://models?region=eu-west-1 --forecasts forecasts.csv.gz --peaks peaks.csv\n" +
+			"  foretide backtest --traces ./traces --model prior --history 1d\n" +
 			"  foretide backtest --traces ./traces --forecaster holt-winters --output json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.backtest(c.Context(), f)
@@ -50,17 +56,18 @@ func newBacktestCommand(a *app) *cobra.Command {
 	fs := c.Flags()
 	fs.StringVar(&f.traces, "traces", "", "folder of recorded series: CSV files, plain or gzipped, with the header timestamp,value")
 	fs.StringVar(&f.store, "store", "", "URL of the store with the model, such as file:///var/lib/foretide")
-	fs.StringVar(&f.model, "model", "", "version of the model; the champion if left out")
+	fs.StringVar(&f.model, "model", "", "version of the model, or prior for the one that foretide brings, which needs no store; the champion if left out")
 	fs.StringVar(&f.origins, "origins", "", "CSV file of the origins to forecast from, with the columns series and origin_unix")
 	fs.StringVar(&f.forecasts, "forecasts", "", "write all forecasts to this CSV file, gzipped if it ends in .gz")
 	fs.StringVar(&f.peaks, "peaks", "", "write the 0.95 quantile of the largest rate of the next 5 and 15 minutes to this CSV file")
 	fs.BoolVar(&f.online, "online", true, "weigh and correct the forecasts as the serving loop does")
 	fs.DurationVar(&f.every, "every", 5*time.Minute, "how often --online forecasts")
+	fs.Var(&f.history, "history", "how much is known before each origin, such as 1h, 3d or 2w; everything if left out")
 	names := []string{lstm.Name}
 	for _, b := range baseline.All() {
 		names = append(names, b.Name())
 	}
-	fs.Var(newChoice(&f.forecaster, names[0], names[1:]...), "forecaster", "what to backtest: "+orList(names)+"; only the first needs a store")
+	fs.Var(newChoice(&f.forecaster, names[0], names[1:]...), "forecaster", "what to backtest: "+orList(names)+"; only the first needs a model")
 	return c
 }
 
@@ -89,8 +96,10 @@ func (f backtestFlags) check() error {
 	}
 	network := f.forecaster == lstm.Name
 	switch {
-	case network && f.store == "":
-		bad("--store: want the URL of the store with the model, or a baseline in --forecaster")
+	case network && f.model == priorModel && f.store != "":
+		bad("--store %q: want none with --model %s", f.store, priorModel)
+	case network && f.model != priorModel && f.store == "":
+		bad("--store: want the URL of the store with the model, or --model %s, or a baseline in --forecaster", priorModel)
 	case !network && f.store != "":
 		bad("--store %q: want none with --forecaster %s", f.store, f.forecaster)
 	}
@@ -99,6 +108,9 @@ func (f backtestFlags) check() error {
 	}
 	if f.online && (f.every < forecast.Step || f.every%forecast.Step != 0) {
 		bad("--every %v: want a multiple of %v", f.every, forecast.Step)
+	}
+	if known := time.Duration(f.history); known < 0 || known%forecast.Step != 0 {
+		bad("--history %v: want a multiple of %v", f.history, forecast.Step)
 	}
 	if f.origins != "" {
 		if info, err := os.Stat(f.origins); err != nil {
@@ -137,11 +149,11 @@ func (a *app) backtest(ctx context.Context, f backtestFlags) error {
 		}
 	}
 	if asked == nil {
-		model, version, err := loadModel(ctx, f.store, f.model)
+		network, version, err := loadModel(ctx, f.store, f.model)
 		if err != nil {
 			return err
 		}
-		asked, report.Model = model, version
+		asked, report.Model = network, version
 	}
 	plans, leftOut, err := a.backtestPlans(f)
 	if err != nil {
@@ -172,8 +184,9 @@ func (a *app) backtest(ctx context.Context, f backtestFlags) error {
 			every = f.every // the others stand beside as they are
 		}
 		result, err := backtest.Run(ctx, plans, by, backtest.Options{
-			Calls:  runtime.GOMAXPROCS(0),
-			Online: every,
+			Calls:   runtime.GOMAXPROCS(0),
+			Online:  every,
+			History: time.Duration(f.history),
 			OnForecast: func(_ forecast.Series, fc forecast.Forecast) error {
 				step()
 				if i > 0 {
@@ -196,8 +209,16 @@ func (a *app) backtest(ctx context.Context, f backtestFlags) error {
 	return a.result(report, report.text)
 }
 
-// loadModel takes a version, the champion where none is named, from the store.
+// priorModel is what --model calls the network that the binary brings.
+const priorModel = "prior"
+
+// loadModel takes a version, the champion where none is named, from the store;
+// or the prior, for which there is none.
 func loadModel(ctx context.Context, store, version string) (*lstm.Model, string, error) {
+	if version == priorModel {
+		m, err := prior.Load()
+		return m, prior.Version(), err
+	}
 	r, err := registry.Open(ctx, store)
 	if err != nil {
 		return nil, "", usage(fmt.Errorf("--store: %w", err))
@@ -221,11 +242,11 @@ func loadModel(ctx context.Context, store, version string) (*lstm.Model, string,
 	if err != nil {
 		return nil, "", err
 	}
-	model, err := lstm.Decode(bytes.NewReader(weights))
+	m, err := lstm.Decode(bytes.NewReader(weights))
 	if err != nil {
 		return nil, "", fmt.Errorf("load model %q: %w", version, err)
 	}
-	return model, version, nil
+	return m, version, nil
 }
 
 // backtestPlans reads the series and finds what to forecast of them.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/foretide/foretide/forecast"
 	"github.com/foretide/foretide/forecast/accuracy"
+	"github.com/foretide/foretide/forecast/lstm/prior"
 	"github.com/foretide/foretide/forecast/trace"
 )
 
@@ -188,6 +189,33 @@ func TestBacktestNetwork(t *testing.T) {
 	}
 }
 
+// The network that the binary brings needs no store, and an hour of history
+// gives other figures than all of it, to the baselines too.
+func TestBacktestPrior(t *testing.T) {
+	traces, _ := recorded(t)
+	run := func(args ...string) (r backtestReport) {
+		t.Helper()
+		code, stdout, stderr := foretide(t.Context(), append([]string{"backtest", "--traces", traces, "--model", "prior", "--every", "30m", "--output", "json"}, args...)...)
+		if code != exitOK {
+			t.Fatalf("%v: exit code %d: %s", args, code, stderr)
+		}
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Model != prior.Version() || r.Results[0].Forecaster != "lstm, calibrated" || r.Results[1].Forecaster != "last-value" {
+			t.Errorf("%v: model %q, first %q, then %q", args, r.Model, r.Results[0].Forecaster, r.Results[1].Forecaster)
+		}
+		return r
+	}
+	all, hour := run(), run("--history", "1h")
+	for i, r := range all.Results[:2] {
+		a, b := r.Overall.Horizons[accuracy.All], hour.Results[i].Overall.Horizons[accuracy.All]
+		if r.Forecasts != hour.Results[i].Forecasts || !(b.CRPSRatio > a.CRPSRatio) {
+			t.Errorf("%s: %d forecasts with CRPS %v, of an hour %d with %v; want as many, and worse ones", r.Forecaster, r.Forecasts, a.CRPSRatio, hour.Results[i].Forecasts, b.CRPSRatio)
+		}
+	}
+}
+
 func TestBacktestMistakes(t *testing.T) {
 	traces, histories := recorded(t)
 	dir := t.TempDir()
@@ -215,6 +243,7 @@ func TestBacktestMistakes(t *testing.T) {
 	f("--traces "+traces+" --forecaster nobody", `--forecaster "nobody": want lstm or last-value`)
 	f("--traces "+traces+" --forecaster last-value --origins "+file, `"shop/nobody": no such series`, `origin 6: want a stamp`)
 	f("--traces "+traces+" --forecaster last-value --every 90s", "--every 1m30s: want a multiple of 1m0s")
+	f("--traces "+traces+" --model prior --history 90s --store mem://", "--history 1m30s", `--store "mem://": want none with --model prior`)
 	f("--traces "+traces+" --store gopher://x", "--store: ")
 }
 
