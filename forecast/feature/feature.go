@@ -21,7 +21,7 @@ import (
 
 // Version names the meaning of every input below. Weights fitted under another
 // version cannot be used.
-const Version = 3
+const Version = 4
 
 // The shape of a window.
 const (
@@ -34,7 +34,7 @@ const (
 	Bins = 12
 	// Bases is the number of simple forecasts that the network chooses from, and
 	// Shapes that of the recurring shapes that it may add to its choice.
-	Bases  = 12
+	Bases  = 15
 	Shapes = 4
 	// Columns is the length of a row of Window.Base: the bases, then the shapes.
 	Columns = Bases + Shapes

@@ -175,6 +175,7 @@ func (p plain) bases(w Window) {
 	if profile := p.Rate(profileGap); profile > 0 {
 		factor = min(max(p.Level/profile, 0.2), 5)
 	}
+	own, alike, soon := p.own(), p.alike(), p.soon()
 	for h := range forecast.Horizon {
 		profile, yesterday, week := z(p.profile(1+h)), z(p.yesterday(1+h)), z(p.week(1+h))
 		row := w.Base[h*Columns:]
@@ -183,6 +184,7 @@ func (p plain) bases(w Window) {
 			profile, profile - profileGap, profile - gap(p.profile, 60) + hour, p.Z(p.Rate(profile) * factor),
 			yesterday, yesterday - yesterdayGap, week, week - weekGap,
 			(yesterday - yesterdayGap + week - weekGap) / 2,
+			own[h], alike[h], soon[h],
 		} {
 			row[i] = float32(max(v, -p.Level/p.Unit))
 		}

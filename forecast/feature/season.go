@@ -17,6 +17,8 @@ type seasons struct {
 	profile, yesterday, week [seasonal]float64
 	spread                   [forecast.Horizon]float64
 	days                     int // in the profile of the step after the origin
+	// byDay are the earlier days one by one, yesterday first.
+	byDay [Days][seasonal]float64
 }
 
 // same is what the same time of some earlier days showed.
@@ -32,7 +34,7 @@ type same struct {
 // recall finds the seasons, and the shapes of the day.
 func (c *Cutter) recall() {
 	for k := range seasonal {
-		s := c.same(len(c.y) - Steps*Stride + k)
+		s := c.same(k)
 		c.yesterday[k], c.week[k] = s.yesterday, s.week
 		n := float64(s.days)
 		m := s.sum / n // 0/0 is NaN: nothing known
@@ -49,8 +51,9 @@ func (c *Cutter) recall() {
 	}
 }
 
-// same looks at the days before step at.
-func (c *Cutter) same(at int) (s same) {
+// same looks at the days before seasonal step k.
+func (c *Cutter) same(k int) (s same) {
+	at := len(c.y) - Steps*Stride + k
 	s.yesterday, s.week = math.NaN(), math.NaN()
 	y, level := c.y, c.Level
 	var sum, square, ripple float64
@@ -58,7 +61,8 @@ func (c *Cutter) same(at int) (s same) {
 	for day := 1; day <= Days; day++ {
 		at -= Day
 		if at < -smooth {
-			break
+			c.byDay[day-1][k] = math.NaN()
+			continue
 		}
 		m, v := math.NaN(), math.NaN()
 		if at >= smooth {
@@ -70,6 +74,7 @@ func (c *Cutter) same(at int) (s same) {
 		if m != m {
 			m = mean(y[max(at-smooth, 0) : at+smooth+1])
 		}
+		c.byDay[day-1][k] = m
 		if d := m - level; d == d {
 			sum += d
 			square += d * d

@@ -61,6 +61,7 @@ type Cutter struct {
 	latest
 	seasons
 	shapes
+	own
 }
 
 // Cut fills w with what is known at step origin of p of the steps from since
@@ -71,6 +72,7 @@ func (c *Cutter) Cut(p *Source, since, origin int, w Window) Scale {
 	c.rescale()
 	c.recall()
 	c.recur()
+	c.fitOwn()
 	c.encode(w)
 	c.bases(w.Base)
 	c.summarise(w.Static)
@@ -154,6 +156,7 @@ func (c *Cutter) bases(b []float32) {
 	profileGap, yesterdayGap, weekGap := c.gap(c.profile[now-5:now]), c.gap(c.yesterday[now-5:now]), c.gap(c.week[now-5:now])
 	hourGap := c.gap(c.profile[now-60:now]) - hour
 	factor := c.factor(profileGap)
+	own, alike, soon := c.ownCourse(), c.alikeCourse(), c.soonCourse()
 	lowest := float32(-c.Level * c.perUnit)
 	for h := range forecast.Horizon {
 		profile := c.z(orElse(c.profile[now+h], c.Level))
@@ -166,6 +169,7 @@ func (c *Cutter) bases(b []float32) {
 			yesterday, yesterday - yesterdayGap,
 			week, week - weekGap,
 			(yesterday - yesterdayGap + week - weekGap) / 2,
+			own[h], alike[h], soon[h],
 		} {
 			row[i] = float32(v)
 			if row[i] < lowest {
