@@ -28,8 +28,9 @@ type lessons struct {
 }
 
 // unseen are the kinds that are hidden from the windows of later days as well:
-// their values tell nothing of the days to come. A surge is load, and to be
-// reckoned with; what a step changed is what the days to come are like.
+// their values tell nothing of the days to come. What a step changed is what
+// the days to come are like. Dips and surges are no season, and to be reckoned
+// with: without them the network is surer of itself than it may be.
 func unseen() []mask.Kind { return []mask.Kind{mask.Labelled, mask.Gap, mask.Outage} }
 
 // untaught are the kinds that are not learnt as what may come.

@@ -16,7 +16,7 @@ const (
 	often = 2
 )
 
-// blips finds falls and surges of minutes: far off the half-hours around, and
+// blips finds dips and surges of minutes: far off the half-hours around, and
 // nothing that comes many times a day or at the same time of other days.
 func (f *finder) blips() {
 	if f.days() < 1 {
@@ -68,7 +68,7 @@ func (f *finder) blips() {
 		case f.madeUp(&r, level, scale):
 			f.take(Gap, r)
 		default:
-			f.take(Outage, r)
+			f.take(Dip, r)
 		}
 	}
 }

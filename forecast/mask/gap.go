@@ -27,18 +27,18 @@ func (f *finder) gaps() {
 			j++
 		}
 		r := run{i, j}
-		if usual := f.beside(i-16, i-2); usual.low(f.y[i-1]) {
+		// Off both sides, or it may be that the load changed meanwhile.
+		before, after := f.beside(i-16, i-2), f.beside(j+3, j+18)
+		low := func(i int) bool { return before.low(f.y[i]) && after.low(f.y[i]) }
+		if low(i - 1) {
 			r.from--
 		}
-		usual := f.beside(j+3, j+18)
-		switch {
-		case usual.low(f.y[j]):
+		if low(j) {
 			r.to++
-		case usual.high(f.y[j]):
-			// What was kept back comes at once, or within minutes.
-			for r.to < min(j+3, f.last) && usual.high(f.y[r.to]) {
-				r.to++
-			}
+		}
+		// What was kept back comes at once, or within minutes.
+		for r.to < min(j+3, f.last) && before.high(f.y[r.to]) && after.high(f.y[r.to]) {
+			r.to++
 		}
 		if r.len() > j-i || r.len() >= leastGap {
 			f.take(Gap, r)

@@ -1,8 +1,8 @@
 // Package mask finds in a history what says nothing about the days to come:
-// outages, gaps in the metrics, lasting changes of level, and one-off surges.
-// Beside them stands what somebody labelled by hand. Training leaves the spans
-// out, or it would learn an outage as a season; README.md beside it says by what
-// each kind is told, and what it changes.
+// outages, gaps in the metrics, lasting changes of level, and single dips and
+// surges. Beside them stands what somebody labelled by hand. Training leaves
+// most kinds out, or it would learn an outage as a season; README.md beside it
+// says by what each kind is told, and what is left out.
 //
 // It looks both ways from each step, so it is for the past only: a forecast may
 // use what it finds in the history up to its origin, and nothing found later.
@@ -32,18 +32,21 @@ const (
 	// Gap is time without metrics, with the half-counted minutes at its edges,
 	// and minutes counted late: a dip and the spike that makes up for it.
 	Gap Kind = "gap"
-	// Outage is load that falls away, or a value that no longer moves, and then
-	// is back.
+	// Outage is load that falls away for ten minutes or more, or a value that no
+	// longer moves, and then is back.
 	Outage Kind = "outage"
 	// Step is the hour from a lasting change of level on. Nothing before it
 	// could have told.
 	Step Kind = "step"
+	// Dip is load that falls away for minutes. It is no season, but of a kind
+	// that forecasts meet again.
+	Dip Kind = "dip"
 	// Surge is a one-off excursion upwards. It is load all the same.
 	Surge Kind = "surge"
 )
 
 // Kinds are all kinds, by rank.
-func Kinds() []Kind { return []Kind{Labelled, Gap, Outage, Step, Surge} }
+func Kinds() []Kind { return []Kind{Labelled, Gap, Outage, Step, Dip, Surge} }
 
 // Span is the steps stamped in [From, To), at least one.
 type Span struct {

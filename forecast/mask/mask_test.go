@@ -95,8 +95,8 @@ func TestFind(t *testing.T) {
 	const at = 9*day + 10*hour // a Wednesday morning
 
 	f("an outage of two hours", set(base(), at, 120, to(0)), "outage 13560+120")
-	f("one of three minutes", set(base(), at, 3, to(0)), "outage 13560+3")
-	f("one of a minute", set(base(), at, 1, to(0)), "outage 13560+1")
+	f("a dip of three minutes", set(base(), at, 3, to(0)), "dip 13560+3")
+	f("a dip of a minute", set(base(), at, 1, to(0)), "dip 13560+1")
 	f("one of two days", set(base(), at, 2*day, to(0)), "outage 13560+2880")
 	f("one of six days", set(base(), at, 6*day, to(0)), "outage 13560+8640")
 	f("one in part", set(base(), at, 200, times(0.15)), "outage 13560+200")

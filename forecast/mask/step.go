@@ -27,10 +27,21 @@ type change struct {
 // one.
 func (f *finder) steps() {
 	h := f.hours()
+	if len(h) < 2*leastDays*24 {
+		return
+	}
+	jumps := make([]float64, len(h))
+	sizes := make([]float64, len(h))
+	for t := range h {
+		jumps[t] = leap(h, t)
+		sizes[t] = math.Abs(jumps[t])
+	}
+	// Where the hours leap at any time, a leap is no sign.
+	least := max(3*median(known(nil, sizes)), math.Log(1.4)/2)
 	var changes []change
 	for t := leastDays * 24; t <= len(h)-leastDays*24; t++ {
-		jump := leap(h, t)
-		if math.Abs(jump) < math.Log(1.4)/2 {
+		jump := jumps[t]
+		if !(math.Abs(jump) >= least) {
 			continue
 		}
 		if shift := lasting(h, t); math.Abs(shift) >= math.Log(1.4) && jump/shift >= 0.5 {
