@@ -6,12 +6,12 @@ const (
 	// soonSpan is how many steps back the regression of the next minutes looks,
 	// half a day, and soonStride how far its rows lie apart.
 	soonSpan   = Day / 2
-	soonStride = 4
+	soonStride = 5
 )
 
 // soonLeads are the leads in steps that the regression is fitted at. Those
 // between are interpolated, and later ones are as the last.
-func soonLeads() [5]int { return [...]int{1, 2, 4, 8, 15} }
+func soonLeads() [4]int { return [...]int{1, 3, 7, 15} }
 
 // soonCourse is how the next minutes followed from the last ones over half a
 // day, by least squares: how much of the last minute is noise, and how far a
