@@ -19,7 +19,7 @@ const (
 // other days shows, for ten minutes to days.
 //
 // Two in three of those days must be far above, and of the same weekdays every
-// one, so that a quiet Sunday is saved by another. And one edge at least must be
+// one, or all but one of three, so that a quiet Sunday is saved by another. And one edge at least must be
 // sharp: no working day ends within ten minutes.
 func (f *finder) outages() {
 	if f.days() < 1 {
@@ -90,8 +90,8 @@ func (f *finder) suspects() []run {
 }
 
 // least is the rate that two in three other days keep to at bin i, and all of
-// the same weekday, leaving out the days that r is about; NaN where there are none.
-// weekly says whether there is one of the same weekday.
+// the same weekday but one in three, leaving out the days that r is about; NaN
+// where there are none. weekly says whether there is one of the same weekday.
 func (f *finder) least(i int, r run) (least float64, weekly bool) {
 	var room [2 * nearest]float64
 	refs := f.refs(room[:0], i, r.from, r.to, 2*nearest)
@@ -99,12 +99,18 @@ func (f *finder) least(i int, r run) (least float64, weekly bool) {
 		return math.NaN(), false
 	}
 	least = refs[len(refs)/3]
+	var weeks [4]float64
+	same := weeks[:0]
 	for _, d := range [4]int{-2 * nearest, -nearest, nearest, 2 * nearest} {
 		if j := i + d*binDay; j >= 0 && j < len(f.bins) && (j < r.from || j >= r.to) && !math.IsNaN(f.bins[j]) {
-			least, weekly = min(least, f.bins[j]), true
+			same = append(same, f.bins[j])
 		}
 	}
-	return least, weekly
+	if len(same) == 0 {
+		return least, false
+	}
+	slices.Sort(same)
+	return min(least, same[len(same)/3]), true
 }
 
 // isLow says whether nearly all of r is far below other days. Of hours on end
