@@ -33,7 +33,7 @@ func TestAdamAgreesWithGorgonia(t *testing.T) {
 			if _, err := g.run(); err != nil {
 				t.Fatal(err)
 			}
-			if err := solver.Step(G.NodesToValueGrads(g.weights)); err != nil {
+			if err := solver.Step(g.weights); err != nil {
 				t.Fatal(err)
 			}
 		}

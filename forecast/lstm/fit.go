@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"golang.org/x/sync/errgroup"
@@ -325,7 +324,7 @@ func (f *fitter) descend(rate float64) error {
 		}
 	}
 	f.solver.rate = rate
-	if err := f.solver.Step(G.NodesToValueGrads(f.graphs[0].weights)); err != nil {
+	if err := f.solver.Step(f.graphs[0].weights); err != nil {
 		return fmt.Errorf("step the solver: %w", err)
 	}
 	// Early on the mean is over few steps, or it would stay near the start.

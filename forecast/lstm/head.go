@@ -204,18 +204,21 @@ func (l *loss[F]) forward(out, base, truth, weight []F) F {
 	return sum
 }
 
-// pinball adds the loss of y over all levels, writes its gradient by each
+// pinball gives the loss of y over all levels, writes its gradient by each
 // offset, and gives its gradient by the course.
 func (l *loss[F]) pinball(y F, offset, d []F, unit F) (sum, dPath F) {
+	offset, d = offset[:forecast.NumLevels], d[:forecast.NumLevels]
 	for q, level := range l.level {
-		g := 1 - level
 		e := y - offset[q]
+		// On which side the truth lies is anybody's guess: no jump.
+		above := 0
 		if e > 0 {
-			g = -level
+			above = 1
 		}
-		sum -= unit * g * e
-		d[q] = unit * g
-		dPath += d[q]
+		g := unit * (1 - level - F(above))
+		sum -= g * e
+		d[q] = g
+		dPath += g
 	}
 	return sum, dPath
 }

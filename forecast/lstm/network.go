@@ -111,7 +111,7 @@ func window(b *batch[float32], i int) feature.Window {
 // graphs may share weights; each serves one goroutine.
 type graph[F float] struct {
 	batch   *batch[F]
-	weights G.Nodes
+	weights []G.ValueGrad
 	loss    *G.Node
 	each    []F // the loss of each example of the last run, see loss
 	mid     *dense[F]
@@ -133,8 +133,9 @@ func newGraph[F float](k arithmetic[F], z size, n int, weights [3]*tensor.Dense)
 	base := data("base", gr.batch.base, n, bases)
 	truth := data("truth", gr.batch.truth, n, targets)
 	weight := data("weight", gr.batch.weight, n)
+	var w G.Nodes
 	for i, s := range z.shapes() {
-		gr.weights = append(gr.weights, G.NewMatrix(g, t, G.WithShape(s...), G.WithName(fmt.Sprintf("w%d", i)), G.WithValue(weights[i])))
+		w = append(w, G.NewMatrix(g, t, G.WithShape(s...), G.WithName(fmt.Sprintf("w%d", i)), G.WithValue(weights[i])))
 	}
 
 	var err error
@@ -148,24 +149,44 @@ func newGraph[F float](k arithmetic[F], z size, n int, weights [3]*tensor.Dense)
 		}
 		return node
 	}
-	last := apply(sequenceOp(newSequence(k, feature.Steps, n, feature.Channels, z.hidden, true), false), x, gr.weights[0])
-	mid := apply(denseOp(gr.mid), last, static, gr.weights[1])
-	out := apply(denseOp(newDense(k, n, z.dense, 0, outputs, false)), mid, gr.weights[2])
+	last := apply(sequenceOp(newSequence(k, feature.Steps, n, feature.Channels, z.hidden, true), false), x, w[0])
+	mid := apply(denseOp(gr.mid), last, static, w[1])
+	out := apply(denseOp(newDense(k, n, z.dense, 0, outputs, false)), mid, w[2])
 	l := newLoss(k, n)
 	gr.each = l.each
 	gr.loss = apply(lossOp(l), out, base, truth, weight)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := G.Grad(gr.loss, gr.weights...); err != nil {
+	gradients, err := G.Grad(gr.loss, w...)
+	if err != nil {
 		return nil, fmt.Errorf("differentiate the loss: %w", err)
 	}
-	gr.vm = G.NewTapeMachine(g, G.BindDualValues(gr.weights...))
+	for i, n := range w {
+		gr.weights = append(gr.weights, trained{n, gradients[i]})
+	}
+	gr.vm = G.NewTapeMachine(g)
 	return gr, nil
 }
 
-// run computes the loss of what is in batch, and adds its gradient to the
-// weights' gradients.
+// trained is a matrix of weights and the node of its gradient. A machine that binds
+// the two, as Gorgonia's way is, keeps a sum of all gradients so far beside the
+// newest, which takes a pass over all weights at each run.
+type trained struct{ weights, gradient *G.Node }
+
+// Value implements [G.ValueGrad].
+func (f trained) Value() G.Value { return f.weights.Value() }
+
+// Grad implements [G.ValueGrad]. It gives the gradient of the last run, in memory
+// that the next one writes anew.
+func (f trained) Grad() (G.Value, error) {
+	if v := f.gradient.Value(); v != nil {
+		return v, nil
+	}
+	return nil, fmt.Errorf("gradient of %s: not computed yet", f.weights.Name())
+}
+
+// run computes the loss of what is in batch, and its gradient.
 func (g *graph[F]) run() (F, error) {
 	defer g.vm.Reset()
 	if err := g.vm.RunAll(); err != nil {
@@ -182,7 +203,7 @@ func (g *graph[F]) run() (F, error) {
 func (g *graph[F]) gradient(i int) ([]F, error) {
 	v, err := g.weights[i].Grad()
 	if err != nil {
-		return nil, fmt.Errorf("read the gradient of %s: %w", g.weights[i].Name(), err)
+		return nil, err
 	}
 	return backing[F](v)
 }

@@ -195,7 +195,6 @@ func training(b *testing.B, z size, p parameters, n int) func(int) []float32 {
 	} else {
 		G.WithLearnRate(rate)(solver)
 	}
-	model := G.NodesToValueGrads(g.weights)
 	return func(times int) []float32 {
 		losses := make([]float32, times)
 		for i := range losses {
@@ -203,7 +202,7 @@ func training(b *testing.B, z size, p parameters, n int) func(int) []float32 {
 			if losses[i], err = g.run(); err != nil {
 				b.Fatal(err)
 			}
-			if err := solver.Step(model); err != nil {
+			if err := solver.Step(g.weights); err != nil {
 				b.Fatal(err)
 			}
 		}
