@@ -47,8 +47,9 @@ func (g *group) track(y float64, mix *forecast.Quantiles) {
 	if u == 0 {
 		return
 	}
-	pace := pace / math.Sqrt(g.n+atFirst)
+	slow := pace / math.Sqrt(g.n+atFirst)
 	for j, level := range forecast.Levels() {
+		pace := slow * outward(level)
 		q := mix[j] + g.theta[j]*u
 		switch {
 		case y > q+math.Abs(q)*rounding:
@@ -59,6 +60,12 @@ func (g *group) track(y float64, mix *forecast.Quantiles) {
 		g.theta[j] = min(max(g.theta[j], -bound), bound)
 	}
 }
+
+// outward is by how much of the pace a quantile is corrected: all of it out
+// where coverage is promised, and a fifth of it at the median. There, errors that
+// last for minutes look like misses, and what is corrected for them is wrong by
+// the time it is used; what is wrong for days is corrected all the same.
+func outward(level float64) float64 { return min(0.2+math.Abs(2*level-1), 1) }
 
 // correct moves the quantiles of a mixture by theta, keeps them from falling
 // below zero, and puts those that cross in order, which never makes their loss
