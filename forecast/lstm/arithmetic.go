@@ -9,9 +9,10 @@ type float interface{ float32 | float64 }
 // arithmetic is what the layers are computed with. Matrices are row-major and
 // without gaps; products are added to c. See package kernel for the contracts.
 type arithmetic[F float] interface {
-	gemm(m, n, k int, a, b, c []F)         // a [m, k] times b [k, n]
-	gemmTA(m, n, k int, a, b, c []F)       // a [k, m], transposed, times b [k, n]
-	affine(m, n, k int, a, b, bias, c []F) // gemm, but c is set to rows of bias first
+	gemmTA(m, n, k int, a, b, c []F) // a [k, m], transposed, times b [k, n]
+	// affine sets c to rows of bias and adds the product of a [m, k] and a2 [m, k2],
+	// side by side, with b [k+k2, n].
+	affine(m, n, k, k2 int, a, a2, b, bias, c []F)
 	packedLen(k, n int) int
 	packT(dst []F, k, n int, b []F) // the transpose of b [n, k], for gemmPacked
 	gemmPacked(m, n, k int, a, packed, c []F)
@@ -24,9 +25,8 @@ type arithmetic[F float] interface {
 // fast is arithmetic on the kernels.
 type fast struct{}
 
-func (fast) gemm(m, n, k int, a, b, c []float32) { kernel.Gemm(m, n, k, a, k, b, n, c, n) }
-func (fast) affine(m, n, k int, a, b, bias, c []float32) {
-	kernel.Affine(m, n, k, a, k, b, n, bias, c, n)
+func (fast) affine(m, n, k, k2 int, a, a2, b, bias, c []float32) {
+	kernel.Affine(m, n, k, a, k, k2, a2, k2, b, n, bias, c, n)
 }
 func (fast) exp(x []float32)                       { kernel.Exp(x) }
 func (fast) gemmTA(m, n, k int, a, b, c []float32) { kernel.GemmTA(m, n, k, a, m, b, n, c, n) }

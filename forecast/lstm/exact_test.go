@@ -18,11 +18,14 @@ func (exact) gemmTA(m, n, k int, a, b, c []float64) {
 	gblas.Implementation{}.Dgemm(blas.Trans, blas.NoTrans, m, n, k, 1, a, m, b, n, 1, c, n)
 }
 
-func (e exact) affine(m, n, k int, a, b, bias, c []float64) {
+func (e exact) affine(m, n, k, k2 int, a, a2, b, bias, c []float64) {
 	for i := range m {
 		copy(c[i*n:(i+1)*n], bias)
 	}
 	e.gemm(m, n, k, a, b, c)
+	if k2 > 0 {
+		e.gemm(m, n, k2, a2, b[k*n:], c)
+	}
 }
 
 func (exact) exp(x []float64) {

@@ -70,10 +70,7 @@ func (d *dense[F]) rows() int { return d.a + d.b + 1 }
 // where b is 0.
 func (d *dense[F]) forward(xa, xb, w []F) []F {
 	n := d.units
-	d.affine(d.batch, n, d.a, xa, w[:d.a*n], w[(d.a+d.b)*n:], d.y)
-	if d.b > 0 {
-		d.gemm(d.batch, n, d.b, xb, w[d.a*n:(d.a+d.b)*n], d.y)
-	}
+	d.affine(d.batch, n, d.a, d.b, xa, xb, w, w[(d.a+d.b)*n:], d.y)
 	if d.rectify {
 		for i, v := range d.y {
 			d.y[i] = max(v, 0)

@@ -57,17 +57,16 @@ func (s *sequence[F]) rows() int { return s.in + s.hidden + 1 }
 // stays valid until the next call.
 func (s *sequence[F]) forward(x, w []F) []F {
 	b, h, in := s.batch, s.hidden, s.in
-	wx, wh, bias := w[:in*4*h], w[in*4*h:(in+h)*4*h], w[(in+h)*4*h:]
 	for t := range s.steps {
-		// Each step's inputs just before its recurrence: one product for all
+		// Each step's inputs together with its recurrence: one product for all
 		// steps would fill the cache with sums that wait.
 		z := s.at(s.z, t)
-		s.affine(b, 4*h, in, x[t*b*in:(t+1)*b*in], wx, bias, z)
-		var prev []F
+		var prevH, prev []F
+		recurring := 0
 		if t > 0 {
-			s.gemm(b, 4*h, h, s.at(s.h, t-1), wh, z)
-			prev = s.at(s.c, t-1)
+			recurring, prevH, prev = h, s.at(s.h, t-1), s.at(s.c, t-1)
 		}
+		s.affine(b, 4*h, in, recurring, x[t*b*in:(t+1)*b*in], prevH, w, w[(in+h)*4*h:], z)
 		s.gates(h, b, z, prev, s.at(s.c, t), s.at(s.tanhC, t), s.at(s.h, t))
 	}
 	return s.at(s.h, s.steps-1)

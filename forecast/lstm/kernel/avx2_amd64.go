@@ -10,10 +10,12 @@ package kernel
 //go:noescape
 func panelAVX2(m int, k int, a *float32, rs int, cs int, b *float32, bs int, c *float32, ldc int)
 
-// affineAVX2 is panelAVX2, but the product is added to bias and c is overwritten.
+// affineAVX2 sets m rows of 16 columns of c to bias and adds two products: of a and
+// the first k rows of b, and of a2 and the k2 that follow, which may be none. Strides
+// are in bytes; columns of a and a2 follow each other.
 //
 //go:noescape
-func affineAVX2(m int, k int, a *float32, rs int, cs int, b *float32, bs int, c *float32, ldc int, bias *float32)
+func affineAVX2(m int, k int, a *float32, rs int, k2 int, a2 *float32, rs2 int, b *float32, bs int, bias *float32, c *float32, ldc int)
 
 // edgeAVX2 is panelAVX2 for the n columns, fewer than 16, at the right edge;
 // it touches no memory beyond them.
@@ -26,6 +28,11 @@ func edgeAVX2(m int, k int, a *float32, rs int, cs int, b *float32, bs int, c *f
 //
 //go:noescape
 func rowAVX2(k int, a *float32, cs int, b *float32, bs int, ps int, c *float32)
+
+// affineRowAVX2 is affineAVX2 for one row of 64 columns; ps leads to b's next 16.
+//
+//go:noescape
+func affineRowAVX2(k int, a *float32, k2 int, a2 *float32, b *float32, bs int, ps int, bias *float32, c *float32)
 
 // expAVX2 is Exp for n of at least 1.
 //

@@ -275,7 +275,7 @@ func TestNoAllocations(t *testing.T) {
 		GemmPacked(batch, 4*h, h, s.dh, h, packed, s.z, 4*h)
 		GemmTA(h, 4*h, batch, s.dh, h, s.dGates, 4*h, w, 4*h)
 		SumRows(batch, 4*h, s.dGates, 4*h, sum)
-		Affine(batch, 4*h, h, s.dh, h, w, 4*h, sum, s.z, 4*h)
+		Affine(batch, 4*h, h-1, s.dh, h, 1, s.dC, 1, w, 4*h, sum, s.z, 4*h)
 		Exp(s.c)
 		s.step(h, batch, false, false)
 	})

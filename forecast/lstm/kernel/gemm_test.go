@@ -141,34 +141,49 @@ func TestRowsAloneAndTogether(t *testing.T) {
 	}
 }
 
-// affineIsGemm checks Affine against what it stands for: the bits too, and that
-// nothing is written between and behind the rows.
-func affineIsGemm(t *testing.T, m, n, k, gap int, seed uint64) {
+// affineIsGemm checks Affine against what it stands for, and that nothing is
+// written between and behind the rows.
+func affineIsGemm(t *testing.T, m, n, k, k2, gap int, seed uint64) {
 	t.Helper()
-	lda, ldb, ldc := max(1, k+gap), max(1, n+gap), max(1, n+gap)
-	a, b, bias := matrix(seed, m, k, lda), matrix(seed+1, k, n, ldb), noise(seed+2, n)
-	got, want := matrix(seed+3, m, n, ldc), matrix(seed+4, m, n, ldc)
-	Affine(m, n, k, a, lda, b, ldb, bias, got, ldc)
+	lda, lda2, ldb, ldc := max(1, k+gap), max(1, k2+2*gap), max(1, n+gap), max(1, n+gap)
+	a, a2, b, bias := matrix(seed, m, k, lda), matrix(seed+1, m, k2, lda2), matrix(seed+2, k+k2, n, ldb), noise(seed+3, n)
+	got, want := matrix(seed+4, m, n, ldc), matrix(seed+5, m, n, ldc)
+	Affine(m, n, k, a, lda, k2, a2, lda2, b, ldb, bias, got, ldc)
 	for i := range m {
 		copy(want[i*ldc:], bias)
 	}
 	Gemm(m, n, k, a, lda, b, ldb, want, ldc)
+	Gemm(m, n, k2, a2, lda2, b[k*ldb:], ldb, want, ldc)
+	bound := 1e-6 * float64(k+k2+10)
 	for i, w := range want {
-		if g := got[i]; g != w && (g == g || w == w) {
-			t.Fatalf("m=%d n=%d k=%d gap=%d: element %d is %v, want %v", m, n, k, gap, i, g, w)
+		if x, y := float64(got[i]), float64(w); math.IsNaN(x) != math.IsNaN(y) || math.Abs(x-y) > bound {
+			t.Fatalf("m=%d n=%d k=%d k2=%d gap=%d: element %d is %v, want %v", m, n, k, k2, gap, i, x, y)
+		}
+	}
+	if !accelerated() {
+		return
+	}
+	for i := range m { // the very bits, of each row alone
+		row := make([]float32, n)
+		Affine(1, n, k, a[min(i*lda, len(a)):], lda, k2, a2[min(i*lda2, len(a2)):], lda2, b, ldb, bias, row, n)
+		if !slices.Equal(row, got[i*ldc:i*ldc+n]) {
+			t.Fatalf("m=%d n=%d k=%d k2=%d: row %d has other bits when it is alone", m, n, k, k2, i)
 		}
 	}
 }
 
 func TestAffine(t *testing.T) {
 	for m := range 14 {
-		for _, n := range []int{0, 1, 7, 15, 16, 17, 33, 64, 129} {
+		for _, n := range []int{0, 1, 15, 16, 17, 64, 83, 129} {
 			for _, k := range []int{0, 1, 3, 33} {
-				affineIsGemm(t, m, n, k, m%2*3, 1)
+				for _, k2 := range []int{0, 1, 9} {
+					affineIsGemm(t, m, n, k, k2, m%2*3, 1)
+				}
 			}
 		}
 	}
-	affineIsGemm(t, 200, 70, 300, 0, 2)
+	affineIsGemm(t, 200, 70, 200, 56, 0, 2)
+	affineIsGemm(t, 200, 70, 200, 57, 0, 2) // deeper than one pass goes
 }
 
 func TestSumRows(t *testing.T) {
@@ -213,8 +228,9 @@ func TestShortSlicesPanic(t *testing.T) {
 	f("Gemm, short c", func() { Gemm(2, 3, 4, s(8), 4, s(12), 3, s(5), 3) })
 	f("Gemm, narrow lda", func() { Gemm(2, 3, 4, s(80), 3, s(12), 3, s(6), 3) })
 	f("Gemm, negative m", func() { Gemm(-1, 3, 4, s(8), 4, s(12), 3, s(6), 3) })
-	f("Affine, short bias", func() { Affine(2, 3, 4, s(8), 4, s(12), 3, s(2), s(6), 3) })
-	f("Affine, short c", func() { Affine(2, 3, 4, s(8), 4, s(12), 3, s(3), s(5), 3) })
+	f("Affine, short bias", func() { Affine(2, 3, 4, s(8), 4, 0, nil, 0, s(12), 3, s(2), s(6), 3) })
+	f("Affine, short b", func() { Affine(2, 3, 4, s(8), 4, 1, s(2), 1, s(14), 3, s(3), s(6), 3) })
+	f("Affine, short a2", func() { Affine(2, 3, 4, s(8), 4, 1, s(1), 1, s(15), 3, s(3), s(6), 3) })
 	f("GemmTA, short a", func() { GemmTA(2, 3, 4, s(7), 2, s(12), 3, s(6), 3) })
 	f("GemmPacked, short b", func() { GemmPacked(2, 3, 4, s(8), 4, s(63), s(6), 3) })
 	f("PackB, short dst", func() { PackB(s(63), 4, 3, s(12), 3) })
@@ -231,7 +247,7 @@ func TestNothingToDo(t *testing.T) {
 	Gemm(0, 2, 2, nil, 2, c, 2, nil, 2)
 	GemmTA(2, 0, 2, c, 2, nil, 0, nil, 0)
 	GemmPacked(2, 2, 0, nil, 0, nil, c, 2)
-	Affine(0, 2, 2, nil, 2, c, 2, c, nil, 2)
+	Affine(0, 2, 2, nil, 2, 0, nil, 0, c, 2, c, nil, 2)
 	Exp(nil)
 	Gates(0, 2, nil, nil, nil, nil, nil)
 	GatesGradient(2, 0, nil, nil, nil, nil, nil, nil, nil)
@@ -258,7 +274,7 @@ func FuzzGemm(f *testing.F) {
 		a, b := matrix(seed, aRows, aCols, lda), matrix(seed+1, k, n, ldb)
 		got := matrix(seed+2, m, n, ldc)
 		want := slices.Clone(got)
-		affineIsGemm(t, m, n, k, gap, seed)
+		affineIsGemm(t, m, n, k, int(k16%37), gap, seed)
 		compute(m, n, k, a, lda, b, ldb, got, ldc)
 		plainGemm(op, m, n, k, a, lda, b, ldb, want, ldc)
 		// Normal factors: a sum's error grows as its number of terms at most.

@@ -51,7 +51,11 @@ func TestReadsNothingOutside(t *testing.T) {
 					PackB(packed, k, n, b, n)
 					GemmPacked(m, n, k, a, k, packed, c, n)
 					SumRows(k, n, b, n, c[:n])
-					Affine(m, n, k, a, k, b, n, fenced(t, noise(4, n), behind), c, n)
+					bias := fenced(t, noise(4, n), behind)
+					Affine(m, n, k, a, k, 0, nil, 0, b, n, bias, c, n)
+					if k > 1 {
+						Affine(m, n, 1, fenced(t, noise(5, m), behind), 1, k-1, fenced(t, noise(6, m*(k-1)), behind), k-1, b, n, bias, c, n)
+					}
 					Exp(a)
 				}
 			}

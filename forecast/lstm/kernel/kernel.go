@@ -32,20 +32,25 @@ func Gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, 
 	}
 }
 
-// Affine sets each row of c to bias, n long, and adds a*b to it, for a [m, k],
-// b [k, n] and c [m, n]: what Gemm gives where c holds the bias, without
-// writing it there first.
-func Affine(m, n, k int, a []float32, lda int, b []float32, ldb int, bias, c []float32, ldc int) {
+// Affine sets each row of c to bias, n long, and adds two products: of a [m, k]
+// and the first k rows of b [k+k2, n], and of a2 [m, k2] and the others. k2 may be
+// 0. It is a product of the two side by side, wherever they lie, and takes one
+// pass over c.
+func Affine(m, n, k int, a []float32, lda, k2 int, a2 []float32, lda2 int, b []float32, ldb int, bias, c []float32, ldc int) {
 	check("a", a, m, k, lda)
-	check("b", b, k, n, ldb)
+	check("a2", a2, m, k2, lda2)
+	check("b", b, k+k2, n, ldb)
 	check("bias", bias, 1, n, n)
 	check("c", c, m, n, ldc)
+	if k == 0 {
+		k, a, lda, k2 = k2, a2, lda2, 0
+	}
 	switch {
 	case m == 0 || n == 0:
 	case k == 0:
 		spread(m, n, bias, c, ldc)
 	default:
-		affine(m, n, k, a, lda, b, ldb, bias, c, ldc)
+		affine(m, n, k, a, lda, k2, a2, lda2, b, ldb, bias, c, ldc)
 	}
 }
 

@@ -44,15 +44,48 @@ func gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, 
 		plainGemm(blas.NoTrans, m, n, k, a, lda, b, ldb, c, ldc)
 		return
 	}
-	multiply(m, n, k, left{a, lda, 1}, right{b, ldb, panelWidth}, nil, c, ldc)
+	multiply(m, n, k, left{a, lda, 1}, right{b, ldb, panelWidth}, c, ldc)
 }
 
-func affine(m, n, k int, a []float32, lda int, b []float32, ldb int, bias, c []float32, ldc int) {
+func affine(m, n, k int, a []float32, lda, k2 int, a2 []float32, lda2 int, b []float32, ldb int, bias, c []float32, ldc int) {
 	if !accelerated() {
-		plainAffine(m, n, k, a, lda, b, ldb, bias, c, ldc)
+		plainAffine(m, n, k, a, lda, k2, a2, lda2, b, ldb, bias, c, ldc)
 		return
 	}
-	multiply(m, n, k, left{a, lda, 1}, right{b, ldb, panelWidth}, bias, c, ldc)
+	// In one go where the sums of a row are no longer than others, and for whole
+	// panels; else one after the other.
+	whole := 0
+	if k+k2 <= depth {
+		whole = n / panelWidth * panelWidth
+		affineWhole(m, whole, k, a, lda, k2, a2, lda2, b, ldb, bias, c, ldc)
+	}
+	if whole == n {
+		return
+	}
+	n, b, c = n-whole, b[whole:], c[whole:]
+	spread(m, n, bias[whole:], c, ldc)
+	multiply(m, n, k, left{a, lda, 1}, right{b, ldb, panelWidth}, c, ldc)
+	if k2 > 0 {
+		multiply(m, n, k2, left{a2, lda2, 1}, right{b[k*ldb:], ldb, panelWidth}, c, ldc)
+	}
+}
+
+// affineWhole is affine for whole panels.
+func affineWhole(m, n, k int, a []float32, lda, k2 int, a2 []float32, lda2 int, b []float32, ldb int, bias, c []float32, ldc int) {
+	for i := 0; i < m; i += height {
+		high := min(height, m-i)
+		var more *float32
+		if k2 > 0 {
+			more = &a2[i*lda2]
+		}
+		j := 0
+		for ; high == 1 && j+rowWidth <= n; j += rowWidth {
+			affineRowAVX2(k, &a[i*lda], k2, more, &b[j], ldb*size, panelWidth*size, &bias[j], &c[i*ldc+j])
+		}
+		for ; j < n; j += panelWidth {
+			affineAVX2(high, k, &a[i*lda], lda*size, k2, more, lda2*size, &b[j], ldb*size, &bias[j], &c[i*ldc+j], ldc*size)
+		}
+	}
 }
 
 func gemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
@@ -60,7 +93,7 @@ func gemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32
 		plainGemm(blas.Trans, m, n, k, a, lda, b, ldb, c, ldc)
 		return
 	}
-	multiply(m, n, k, left{a, 1, lda}, right{b, ldb, panelWidth}, nil, c, ldc)
+	multiply(m, n, k, left{a, 1, lda}, right{b, ldb, panelWidth}, c, ldc)
 }
 
 func gemmPacked(m, n, k int, a []float32, lda int, b []float32, c []float32, ldc int) {
@@ -68,7 +101,7 @@ func gemmPacked(m, n, k int, a []float32, lda int, b []float32, c []float32, ldc
 		plainGemm(blas.NoTrans, m, n, k, a, lda, b, n, c, ldc)
 		return
 	}
-	multiply(m, n, k, left{a, lda, 1}, right{b, panelWidth, panelWidth * k}, nil, c, ldc)
+	multiply(m, n, k, left{a, lda, 1}, right{b, panelWidth, panelWidth * k}, c, ldc)
 }
 
 // sumRows multiplies by a row of ones, which is a single one that is never
@@ -79,16 +112,12 @@ func sumRows(m, n int, a []float32, lda int, sum []float32) {
 		return
 	}
 	one := [1]float32{1}
-	multiply(1, n, m, left{one[:], 0, 0}, right{a, lda, panelWidth}, nil, sum, n)
+	multiply(1, n, m, left{one[:], 0, 0}, right{a, lda, panelWidth}, sum, n)
 }
 
-// multiply adds a*b to c, for dimensions of at least 1; with a bias c is set to
-// that first.
-func multiply(m, n, k int, a left, b right, bias, c []float32, ldc int) {
+// multiply adds a*b to c, for dimensions of at least 1.
+func multiply(m, n, k int, a left, b right, c []float32, ldc int) {
 	if m <= 2 {
-		if bias != nil {
-			spread(m, n, bias, c, ldc)
-		}
 		for i := range m {
 			multiplyRow(n, k, left{a.v[i*a.row:], a.row, a.col}, b, c[i*ldc:])
 		}
@@ -100,15 +129,7 @@ func multiply(m, n, k int, a left, b right, bias, c []float32, ldc int) {
 			high := min(height, m-i)
 			from := &a.v[i*a.row+p*a.col]
 			for j := 0; j < n; j += panelWidth {
-				to := c[i*ldc+j:]
-				if bias == nil || p > 0 {
-					multiplyPanel(high, n-j, deep, from, a, b, p, j, &to[0], ldc)
-				} else if n-j >= panelWidth {
-					affineAVX2(high, deep, from, a.row*size, a.col*size, b.panelAt(p, j), b.row*size, &to[0], ldc*size, &bias[j])
-				} else {
-					spread(high, n-j, bias[j:], to, ldc)
-					multiplyPanel(high, n-j, deep, from, a, b, p, j, &to[0], ldc)
-				}
+				multiplyPanel(high, n-j, deep, from, a, b, p, j, &c[i*ldc+j], ldc)
 			}
 		}
 	}

@@ -11,8 +11,8 @@ func gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, 
 	plainGemm(blas.NoTrans, m, n, k, a, lda, b, ldb, c, ldc)
 }
 
-func affine(m, n, k int, a []float32, lda int, b []float32, ldb int, bias, c []float32, ldc int) {
-	plainAffine(m, n, k, a, lda, b, ldb, bias, c, ldc)
+func affine(m, n, k int, a []float32, lda, k2 int, a2 []float32, lda2 int, b []float32, ldb int, bias, c []float32, ldc int) {
+	plainAffine(m, n, k, a, lda, k2, a2, lda2, b, ldb, bias, c, ldc)
 }
 
 func gemmTA(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {

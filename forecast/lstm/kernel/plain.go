@@ -14,9 +14,12 @@ func plainGemm(trans blas.Transpose, m, n, k int, a []float32, lda int, b []floa
 	gblas.Implementation{}.Sgemm(trans, blas.NoTrans, m, n, k, 1, a, lda, b, ldb, 1, c, ldc)
 }
 
-func plainAffine(m, n, k int, a []float32, lda int, b []float32, ldb int, bias, c []float32, ldc int) {
+func plainAffine(m, n, k int, a []float32, lda, k2 int, a2 []float32, lda2 int, b []float32, ldb int, bias, c []float32, ldc int) {
 	spread(m, n, bias, c, ldc)
 	plainGemm(blas.NoTrans, m, n, k, a, lda, b, ldb, c, ldc)
+	if k2 > 0 {
+		plainGemm(blas.NoTrans, m, n, k2, a2, lda2, b[k*ldb:], ldb, c, ldc)
+	}
 }
 
 // Packed, here, is merely without gaps: gonum reads rows.

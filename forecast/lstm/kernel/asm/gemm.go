@@ -41,6 +41,20 @@ type product struct {
 
 	loadB func(at Mem, v VecVirtual, half int)
 	addC  func(at Mem, acc VecVirtual, half int)
+
+	// more is a second a, whose columns meet the rows of b that follow; nil for
+	// none. Its strides and what else is needed once a tile are not kept in
+	// registers.
+	more Register
+}
+
+// columnBytes leads to the next column of a.
+func (p product) columnBytes(a Register) {
+	if p.cs == nil {
+		ADDQ(Imm(4), a)
+	} else {
+		ADDQ(p.cs, a)
+	}
 }
 
 // tile adds to rows of c, two vectors wide, the product of as many rows of a
@@ -54,34 +68,20 @@ func (p product) tile(name string, rows int) {
 			VXORPS(acc[i][half], acc[i][half], acc[i][half])
 		}
 	}
-	a, b, count := [2]Register{GP64(), GP64()}, GP64(), GP64()
-	MOVQ(p.a, a[0])
-	if rows > 3 {
-		LEAQ(Mem{Base: a[0], Index: p.rs, Scale: 2}, a[1])
-		ADDQ(p.rs, a[1])
-	}
+	b := GP64()
 	MOVQ(p.b, b)
-	MOVQ(p.k, count)
-
-	Label(name)
-	v := [2]VecVirtual{YMM(), YMM()}
-	for half := range 2 {
-		p.loadB(Mem{Base: b, Disp: lane * half}, v[half], half)
+	k := p.k
+	if k == nil {
+		k = param("k")
 	}
-	ADDQ(p.bs, b)
-	for i := range rows {
-		s := YMM()
-		VBROADCASTSS(strided(a[i/3], p.rs, i%3), s)
-		for half := range 2 {
-			VFMADD231PS(v[half], s, acc[i][half])
-		}
+	p.sum(name, acc, p.a, p.rs, b, k)
+	if p.more != nil {
+		k, rs := param("k2"), param("rs2")
+		TESTQ(k, k)
+		JZ(LabelRef(name + "Done"))
+		p.sum(name+"More", acc, p.more, rs, b, k)
+		Label(name + "Done")
 	}
-	ADDQ(p.cs, a[0])
-	if rows > 3 {
-		ADDQ(p.cs, a[1])
-	}
-	DECQ(count)
-	JNZ(LabelRef(name))
 
 	c := [2]Register{p.c, GP64()}
 	if rows > 3 {
@@ -95,6 +95,38 @@ func (p product) tile(name string, rows int) {
 			p.addC(at, acc[i][half], half)
 		}
 	}
+}
+
+// sum adds k products to acc, and leads b beyond their rows.
+func (p product) sum(name string, acc [][2]VecVirtual, from, rs, b, k Register) {
+	rows := len(acc)
+	a, count := [2]Register{GP64(), GP64()}, GP64()
+	MOVQ(from, a[0])
+	if rows > 3 {
+		LEAQ(Mem{Base: a[0], Index: rs, Scale: 2}, a[1])
+		ADDQ(rs, a[1])
+	}
+	MOVQ(k, count)
+
+	Label(name)
+	v := [2]VecVirtual{YMM(), YMM()}
+	for half := range 2 {
+		p.loadB(Mem{Base: b, Disp: lane * half}, v[half], half)
+	}
+	ADDQ(p.bs, b)
+	for i := range rows {
+		s := YMM()
+		VBROADCASTSS(strided(a[i/3], rs, i%3), s)
+		for half := range 2 {
+			VFMADD231PS(v[half], s, acc[i][half])
+		}
+	}
+	p.columnBytes(a[0])
+	if rows > 3 {
+		p.columnBytes(a[1])
+	}
+	DECQ(count)
+	JNZ(LabelRef(name))
 }
 
 // strided is the address n strides after base, n being 0, 1 or 2.
@@ -112,7 +144,11 @@ func (p product) rows(name string, m Register, most int) {
 	CMPQ(m, Imm(uint64(most)))
 	JL(LabelRef(name + "Last"))
 	p.tile(name+"Sum", most)
-	for _, step := range []struct{ at, stride Register }{{p.a, p.rs}, {p.c, p.ldc}} {
+	steps := []struct{ at, stride Register }{{p.a, p.rs}, {p.c, p.ldc}}
+	if p.more != nil {
+		steps = append(steps, struct{ at, stride Register }{p.more, param("rs2")})
+	}
+	for _, step := range steps {
 		for n := most; n > 0; n -= 2 {
 			if n == 1 {
 				ADDQ(step.stride, step.at)
@@ -166,13 +202,19 @@ func panel() {
 }
 
 func affine() {
-	TEXT("affineAVX2", NOSPLIT, "func("+productArgs+", bias *float32)")
+	TEXT("affineAVX2", NOSPLIT, "func(m, k int, a *float32, rs, k2 int, a2 *float32, rs2 int, b *float32, bs int, bias, c *float32, ldc int)")
 	Pragma("noescape")
-	Doc("affineAVX2 is panelAVX2, but the product is added to bias and c is overwritten.")
-	p, m := loadProduct()
-	bias := param("bias")
+	Doc("affineAVX2 sets m rows of 16 columns of c to bias and adds two products: of a and",
+		"the first k rows of b, and of a2 and the k2 that follow, which may be none. Strides",
+		"are in bytes; columns of a and a2 follow each other.")
+	m := param("m")
+	p := product{
+		a: param("a"), rs: param("rs"), more: param("a2"),
+		b: param("b"), bs: param("bs"), c: param("c"), ldc: param("ldc"),
+	}
 	p.loadB = func(at Mem, v VecVirtual, _ int) { VMOVUPS(at, v) }
 	p.addC = func(at Mem, acc VecVirtual, half int) {
+		bias := param("bias")
 		VADDPS(Mem{Base: bias, Disp: lane * half}, acc, acc)
 		VMOVUPS(acc, at)
 	}
@@ -208,35 +250,73 @@ func row() {
 	Doc("rowAVX2 adds a product to one row of 64 columns. Strides are in bytes: cs leads",
 		"to the next column of a, bs to the next row of b, ps to b's next 16 columns.")
 	k, a, cs := param("k"), param("a"), param("cs")
-	bs, ps, c := param("bs"), param("ps"), param("c")
-	var b [4]Register
-	b[0] = param("b")
-	for i := 1; i < 4; i++ {
-		b[i] = GP64()
-		LEAQ(Mem{Base: b[i-1], Index: ps, Scale: 1}, b[i])
-	}
-	var acc [8]VecVirtual
-	for i := range acc {
-		acc[i] = YMM()
-		VXORPS(acc[i], acc[i], acc[i])
-	}
-	off := GP64()
-	XORQ(off, off)
-	Label("rowSum")
-	s := YMM()
-	VBROADCASTSS(Mem{Base: a}, s)
-	for i := range acc {
-		VFMADD231PS(Mem{Base: b[i/2], Index: off, Scale: 1, Disp: lane * (i % 2)}, s, acc[i])
-	}
-	ADDQ(cs, a)
-	ADDQ(bs, off)
-	DECQ(k)
-	JNZ(LabelRef("rowSum"))
-	for i := range acc {
+	b, bs, ps, c := param("b"), param("bs"), param("ps"), param("c")
+	w := newWide(b, ps)
+	w.sum("rowSum", a, cs, bs, k)
+	for i, acc := range w.acc {
 		at := Mem{Base: c, Disp: lane * i}
-		VADDPS(at, acc[i], acc[i])
-		VMOVUPS(acc[i], at)
+		VADDPS(at, acc, acc)
+		VMOVUPS(acc, at)
 	}
 	VZEROUPPER()
 	RET()
+}
+
+func affineRow() {
+	TEXT("affineRowAVX2", NOSPLIT, "func(k int, a *float32, k2 int, a2, b *float32, bs, ps int, bias, c *float32)")
+	Pragma("noescape")
+	Doc("affineRowAVX2 is affineAVX2 for one row of 64 columns; ps leads to b's next 16.")
+	k, a, k2, a2 := param("k"), param("a"), param("k2"), param("a2")
+	b, bs, ps := param("b"), param("bs"), param("ps")
+	w := newWide(b, ps)
+	next := GP64()
+	MOVQ(U32(4), next)
+	w.sum("affineRowSum", a, next, bs, k)
+	TESTQ(k2, k2)
+	JZ(LabelRef("affineRowDone"))
+	w.sum("affineRowMore", a2, next, bs, k2)
+	Label("affineRowDone")
+	bias, c := param("bias"), param("c")
+	for i, acc := range w.acc {
+		VADDPS(Mem{Base: bias, Disp: lane * i}, acc, acc)
+		VMOVUPS(acc, Mem{Base: c, Disp: lane * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// wide is one row of 64 sums, and where in b they stand.
+type wide struct {
+	acc [8]VecVirtual
+	b   [4]Register
+	off Register
+}
+
+func newWide(b, ps Register) (w wide) {
+	w.b[0] = b
+	for i := 1; i < 4; i++ {
+		w.b[i] = GP64()
+		LEAQ(Mem{Base: w.b[i-1], Index: ps, Scale: 1}, w.b[i])
+	}
+	for i := range w.acc {
+		w.acc[i] = YMM()
+		VXORPS(w.acc[i], w.acc[i], w.acc[i])
+	}
+	w.off = GP64()
+	XORQ(w.off, w.off)
+	return w
+}
+
+// sum adds k products. It overwrites a and k.
+func (w wide) sum(name string, a, cs, bs, k Register) {
+	Label(name)
+	s := YMM()
+	VBROADCASTSS(Mem{Base: a}, s)
+	for i := range w.acc {
+		VFMADD231PS(Mem{Base: w.b[i/2], Index: w.off, Scale: 1, Disp: lane * (i % 2)}, s, w.acc[i])
+	}
+	ADDQ(cs, a)
+	ADDQ(bs, w.off)
+	DECQ(k)
+	JNZ(LabelRef(name))
 }

@@ -11,6 +11,7 @@ func main() {
 	affine()
 	edge(mask)
 	row()
+	affineRow()
 	exponential(mask)
 	gates(mask)
 	gatesGradient(mask)
