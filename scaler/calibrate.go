@@ -37,22 +37,16 @@ type calibration struct {
 	report *calibrate.Report
 }
 
-// calibrated is an outlook with its forecast weighed and corrected. Below the
-// network the simple experts of the calibration take the baseline's place, and
-// it stays where they cannot say anything either.
+// calibrated is an outlook with its forecast weighed and corrected, and the
+// report of it.
 func (c *calibration) calibrated(h forecast.History, o plan.Outlook) (plan.Outlook, *calibrate.Report) {
-	if !c.live || o.Forecast == nil {
+	if !c.live {
 		return o, nil
 	}
-	var network forecast.Forecast
-	if o.Rung == plan.RungNetwork {
-		network = *o.Forecast
-	}
-	f, err := c.online.Forecast(h, network)
-	if err != nil || f.Check() != nil {
+	o, ok := o.Calibrated(h, c.online)
+	if !ok {
 		return o, nil
 	}
-	o.Forecast = &f
 	report := c.online.Calibrator().Report()
 	return o, &report
 }

@@ -40,6 +40,7 @@ func newRoot(a *app) *cobra.Command {
 		newBacktestCommand(a),
 		newDemoCommand(a),
 		newModelsCommand(a),
+		newReplayCommand(a),
 		newServeCommand(a),
 		newTrainCommand(a),
 		newVersionCommand(a),

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
+
+	"github.com/foretide/foretide/forecast/replica"
 )
 
 // Scaling is how a workload is scaled: the settings of its HPA for one external
@@ -22,12 +25,35 @@ type Scaling struct {
 	// Stabilisation is how long a recommendation holds against a lower one,
 	// 300 s by default.
 	Stabilisation time.Duration
+	// Up and Down are how quickly pods may come and go: what the most permissive
+	// rule allows, as quickly as asked for without one. In DefaultScaling four
+	// pods or as many as there are in 15 s, and all of them in 15 s.
+	Up, Down []Rule
+	// Polling is how long KEDA answers with a metric that it has fetched, if the
+	// trigger has useCachedMetrics; 0 fetches it for each sync.
+	Polling time.Duration
+}
+
+// Rule lets so many pods, or percent of them, come or go in a period.
+type Rule struct {
+	Pods    int
+	Percent float64
+	Period  time.Duration
+}
+
+// change is by how many of so many pods the rule allows.
+func (r Rule) change(pods int) float64 {
+	return max(float64(r.Pods), float64(pods)*r.Percent/100)
 }
 
 // DefaultScaling has the defaults of Kubernetes, and bounds and a start-up time
 // to begin with. It has no Target.
 func DefaultScaling() Scaling {
-	return Scaling{Min: 1, Max: 100, Startup: 2 * time.Minute, Tolerance: 0.1, Stabilisation: 5 * time.Minute}
+	return Scaling{
+		Min: 1, Max: 100, Startup: 2 * time.Minute, Tolerance: replica.Tolerance, Stabilisation: replica.Stabilisation,
+		Up:   []Rule{{Pods: 4, Period: SyncPeriod}, {Percent: 100, Period: SyncPeriod}},
+		Down: []Rule{{Percent: 100, Period: SyncPeriod}},
+	}
 }
 
 // SyncPeriod is the time from one look of the HPA at its metric to the next.
@@ -47,16 +73,25 @@ func (s Scaling) Check() error {
 	bad(s.Startup < 0, "startup", s.Startup, "0s or more")
 	bad(!(s.Tolerance >= 0) || s.Tolerance >= 1, "tolerance", s.Tolerance, "from 0 to below 1")
 	bad(s.Stabilisation < 0, "stabilisation", s.Stabilisation, "0s or more")
+	bad(s.Polling < 0, "polling", s.Polling, "0s or more")
+	for _, r := range slices.Concat(s.Up, s.Down) {
+		bad(r.Pods < 0 || !(r.Percent >= 0) || r.Period <= 0, "rule", r, "pods and percent of 0 or more, and a period above 0s")
+	}
 	return errors.Join(errs...)
 }
 
-// HPA plays the HorizontalPodAutoscaler of Kubernetes on one external metric,
-// with its default behaviour: up at once, by four pods or to the double a sync,
-// whichever is more; down to the highest recommendation of the stabilisation
-// window. It is not safe for concurrent use.
+// HPA plays the HorizontalPodAutoscaler of Kubernetes on one external metric:
+// up at once and down to the highest recommendation of the stabilisation
+// window, neither quicker than the rules allow. It is not safe for concurrent
+// use.
 type HPA struct {
 	scaling Scaling
 	pods    int
+	// fetched is when the metric was, if it is kept, and value what it was.
+	fetched time.Time
+	value   float64
+	// changes are those of the longest period of a rule.
+	changes []change
 	// starting are the pods that do not serve yet, oldest first.
 	starting []batch
 	// recommended are the recommendations of the window that may still be its
@@ -67,6 +102,12 @@ type HPA struct {
 type batch struct {
 	ready time.Time
 	pods  int
+}
+
+// change is by how many pods there became more, or fewer below 0.
+type change struct {
+	at   time.Time
+	pods int
 }
 
 type recommendation struct {
@@ -87,7 +128,7 @@ func NewHPA(s Scaling, pods int) (*HPA, error) {
 // fetched: then all stays. The instants of calls must not go back.
 func (h *HPA) Sync(now time.Time, value float64) int {
 	h.start(now)
-	if math.IsNaN(value) {
+	if value = h.fetch(now, value); math.IsNaN(value) {
 		return h.pods
 	}
 	want := h.pods
@@ -98,13 +139,66 @@ func (h *HPA) Sync(now time.Time, value float64) int {
 	}
 	want = h.stabilise(now, want)
 	want = min(max(want, h.scaling.Min), h.scaling.Max)
+	before := h.pods
 	switch {
 	case want > h.pods:
-		h.grow(now, min(want, max(h.pods+4, 2*h.pods)))
+		if most := h.most(now); most > h.pods {
+			h.grow(now, min(want, most))
+		}
 	case want < h.pods:
-		h.shrink(want)
+		if least := h.least(now); least < h.pods {
+			h.shrink(max(want, least))
+		}
+	}
+	if h.pods != before {
+		h.changes = append(h.changes, change{now, h.pods - before})
 	}
 	return h.pods
+}
+
+// fetch gives the metric as KEDA has it at now.
+func (h *HPA) fetch(now time.Time, value float64) float64 {
+	if h.fetched.IsZero() || now.Sub(h.fetched) >= h.scaling.Polling {
+		h.fetched, h.value = now, value
+	}
+	return h.value
+}
+
+// most is how many pods the rules for more allow at now.
+func (h *HPA) most(now time.Time) int {
+	most := -1
+	for _, r := range h.scaling.Up {
+		begun := h.begun(now, r.Period)
+		most = max(most, int(math.Ceil(float64(begun)+r.change(begun)-1e-9)))
+	}
+	if most < 0 {
+		return h.scaling.Max
+	}
+	return most
+}
+
+// least is how few pods the rules for fewer allow at now.
+func (h *HPA) least(now time.Time) int {
+	least := math.MaxInt
+	for _, r := range h.scaling.Down {
+		begun := h.begun(now, r.Period)
+		least = min(least, int(float64(begun)-r.change(begun)+1e-9))
+	}
+	if least == math.MaxInt {
+		return h.scaling.Min
+	}
+	return least
+}
+
+// begun is how many pods there were when the period that ends at now began.
+func (h *HPA) begun(now time.Time, period time.Duration) int {
+	pods := h.pods
+	for _, c := range h.changes {
+		if now.Sub(c.at) < period {
+			pods -= c.pods
+		}
+	}
+	return pods
 }
 
 // Pods is how many pods there are, ready or not: what is paid for.
@@ -120,8 +214,18 @@ func (h *HPA) Ready(now time.Time) int {
 	return ready
 }
 
-// start lets those pods serve whose time has come.
+// start lets those pods serve whose time has come, and forgets changes that no
+// rule asks for.
 func (h *HPA) start(now time.Time) {
+	var longest time.Duration
+	for _, rules := range [][]Rule{h.scaling.Up, h.scaling.Down} {
+		for _, r := range rules {
+			longest = max(longest, r.Period)
+		}
+	}
+	for len(h.changes) > 0 && now.Sub(h.changes[0].at) >= longest {
+		h.changes = h.changes[1:]
+	}
 	for len(h.starting) > 0 && !h.starting[0].ready.After(now) {
 		h.starting = h.starting[1:]
 	}

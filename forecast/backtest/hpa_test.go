@@ -64,15 +64,27 @@ func TestHPA(t *testing.T) {
 	f("bounds", func(s *backtest.Scaling) { s.Min, s.Max, s.Stabilisation = 2, 5, 0 }, 3, "1x1000=3/5 1x0=2/2")
 	f("no metric, no change", nil, 4, "1xNaN=4/4 1x80=4/8 1xNaN=4/8")
 	f("rounding asks for no pod too many", nil, 1, "1x30.000000001=1/3")
+	f("a rule of one pod a minute", func(s *backtest.Scaling) {
+		s.Up, s.Startup = []backtest.Rule{{Pods: 1, Period: time.Minute}}, 0
+	}, 4, "1x90=5/5 3x90=5/5 1x90=6/6 4x90=7/7")
+	f("the most permissive rule counts", func(s *backtest.Scaling) {
+		s.Up, s.Startup = []backtest.Rule{{Pods: 2, Period: time.Minute}, {Percent: 25, Period: time.Minute}}, 0
+	}, 4, "1x500=6/6 3x500=6/6 1x500=8/8 4x500=10/10 4x500=13/13")
+	f("down by a tenth a minute", func(s *backtest.Scaling) {
+		s.Down, s.Stabilisation = []backtest.Rule{{Percent: 10, Period: time.Minute}}, 0
+	}, 20, "1x10=18/18 3x10=18/18 1x10=16/16")
+	f("none may go", func(s *backtest.Scaling) { s.Down, s.Stabilisation = []backtest.Rule{{Period: time.Minute}}, 0 }, 20, "9x10=20/20")
+	f("no rules, as asked for", func(s *backtest.Scaling) { s.Up, s.Down, s.Startup = nil, nil, 0 }, 1, "1x500=50/50")
+	f("a metric that is kept", func(s *backtest.Scaling) { s.Polling, s.Startup = 30*time.Second, 0 }, 1, "1x20=2/2 1x40=2/2 1x40=4/4 1x60=4/4 1x60=6/6")
 	f("a metric beyond all sense", nil, 90, "1x1e300=90/100")
 }
 
 func TestScalingCheck(t *testing.T) {
-	_, err := backtest.NewHPA(backtest.Scaling{Max: -1, Startup: -time.Second, Tolerance: 2, Stabilisation: -1}, 1)
+	_, err := backtest.NewHPA(backtest.Scaling{Max: -1, Startup: -time.Second, Tolerance: 2, Stabilisation: -1, Polling: -1, Up: []backtest.Rule{{Pods: -1}}}, 1)
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, field := range []string{"target 0", "min 0", "max -1", "startup -1s", "tolerance 2", "stabilisation -1ns"} {
+	for _, field := range []string{"target 0", "min 0", "max -1", "startup -1s", "tolerance 2", "stabilisation -1ns", "polling -1ns", "rule {-1 0 0s}"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("error %q does not name %q", err, field)
 		}
@@ -83,15 +95,18 @@ func TestLedger(t *testing.T) {
 	l := backtest.Ledger{PerPod: 10}
 	now := start()
 	for i := range 12 {
-		rate := 20.0
+		rate, pods := 20.0, 4
 		if i == 5 || i == 6 { // twice in the second minute
 			rate = 32
 		}
-		l.Tick(now, rate, 4, 2)
+		if i == 11 {
+			pods = 3
+		}
+		l.Tick(now, rate, pods, 2)
 		now = now.Add(backtest.SyncPeriod)
 	}
-	want := backtest.Ledger{PerPod: 10, Minutes: 3, Short: 1, PodHours: 0.2, Offered: 3960, Unserved: 360}
-	got := backtest.Ledger{PerPod: l.PerPod, Minutes: l.Minutes, Short: l.Short, PodHours: math.Round(l.PodHours*1e9) / 1e9, Offered: l.Offered, Unserved: l.Unserved}
+	want := backtest.Ledger{PerPod: 10, Minutes: 3, Short: 1, PodHours: 0.195833333, Offered: 3960, Unserved: 360, Events: 1}
+	got := backtest.Ledger{PerPod: l.PerPod, Minutes: l.Minutes, Short: l.Short, PodHours: math.Round(l.PodHours*1e9) / 1e9, Offered: l.Offered, Unserved: l.Unserved, Events: l.Events}
 	if got != want {
 		t.Errorf("ledger %+v, want %+v", got, want)
 	}
@@ -102,7 +117,7 @@ func TestReactive(t *testing.T) {
 	s := forecast.Series{Start: start(), Values: []float64{nan, 4, 8, nan, 100}}
 	f := func(after time.Duration, want float64) {
 		t.Helper()
-		if got := backtest.Reactive(s, start().Add(after)); math.Abs(got-want) > 1e-9 || math.IsNaN(got) != math.IsNaN(want) {
+		if got := backtest.Reactive(s, start().Add(after), 2*time.Minute); math.Abs(got-want) > 1e-9 || math.IsNaN(got) != math.IsNaN(want) {
 			t.Errorf("after %v: %v, want %v", after, got, want)
 		}
 	}

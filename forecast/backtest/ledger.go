@@ -19,7 +19,10 @@ type Ledger struct {
 	// Offered is how many requests came, and Unserved how many of them were
 	// more than the ready pods could serve.
 	Offered, Unserved float64
+	// Events is how often the number of pods changed.
+	Events int
 
+	pods   int       // as of the last tick
 	minute time.Time // when the minute under way began
 	short  bool      // it is short already
 }
@@ -31,10 +34,15 @@ func (l *Ledger) Tick(now time.Time, rate float64, pods, ready int) {
 	case l.Minutes == 0:
 		l.minute = now
 		l.Minutes, l.short = 1, false
+		l.pods = pods
 	case now.Sub(l.minute) >= time.Minute:
 		l.minute = l.minute.Add(now.Sub(l.minute).Truncate(time.Minute))
 		l.Minutes++
 		l.short = false
+	}
+	if pods != l.pods {
+		l.pods = pods
+		l.Events++
 	}
 	seconds := SyncPeriod.Seconds()
 	capacity := float64(ready) * l.PerPod
@@ -48,11 +56,11 @@ func (l *Ledger) Tick(now time.Time, rate float64, pods, ready int) {
 }
 
 // Reactive is what a scaler without a forecast would see of s at now: the mean
-// rate of the last two minutes, 15 s late, as a Prometheus query over scraped
-// counters gives it. A missing step counts as the last known one before it;
-// NaN where nothing is known yet.
-func Reactive(s forecast.Series, now time.Time) float64 {
-	const window, late = 2 * time.Minute, 15 * time.Second
+// rate of a window, such as 2 minutes, 15 s late, as a Prometheus query over
+// scraped counters gives it. A missing step counts as the last known one before
+// it; NaN where nothing is known yet.
+func Reactive(s forecast.Series, now time.Time, window time.Duration) float64 {
+	const late = 15 * time.Second
 	to := now.Add(-late)
 	from := to.Add(-window)
 	requests, seconds := 0.0, 0.0

@@ -28,7 +28,7 @@ import (
 // with what is missing, and the caller answers KEDA with an error, so that the
 // HPA holds. A number is never made up.
 func Decide(now time.Time, w forecast.Workload, policy replica.Policy, obs Observation, o Outlook) (Decision, error) {
-	d := Decision{At: now, Workload: w, Policy: policy, Observed: math.NaN(), Rung: o.Rung, Model: o.Model, Why: o.Why, Forecast: o.Forecast}
+	d := Decision{At: now, Workload: w, Policy: policy, Observed: math.NaN(), Pods: obs.Pods, Rung: o.Rung, Model: o.Model, Why: o.Why, Forecast: o.Forecast}
 	if obs.Rate >= 0 && !math.IsInf(obs.Rate, 0) {
 		d.Observed, d.ObservedAt = obs.Rate, obs.At
 	}
@@ -49,7 +49,7 @@ func Decide(now time.Time, w forecast.Workload, policy replica.Policy, obs Obser
 		counts = math.NaN()
 	}
 	var err error
-	d.Target, err = policy.Target(now, counts, d.Forecast)
+	d.Target, err = policy.Target(now, counts, d.Forecast, d.Pods)
 	if err == nil && !fresh && !d.Active {
 		err = replica.ErrNothingKnown
 	}

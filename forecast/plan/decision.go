@@ -36,6 +36,8 @@ type Decision struct {
 	// known.
 	Observed   float64
 	ObservedAt time.Time
+	// Pods is what was known of the workload's pods.
+	Pods replica.Pods
 	// Forecast is nil on RungObserved.
 	Forecast *forecast.Forecast
 	// Model is the version of the weights behind the forecast, empty below

@@ -257,7 +257,7 @@ func TestSentence(t *testing.T) {
 			change(&pol)
 		}
 		h := history("a", 60, rate)
-		d, err := Decide(noon.Add(after), h.Workload, pol, Observation{rate, noon}, p.Forecast([]forecast.History{h})[0])
+		d, err := Decide(noon.Add(after), h.Workload, pol, Observation{Rate: rate, At: noon}, p.Forecast([]forecast.History{h})[0])
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			return

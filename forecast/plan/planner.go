@@ -100,10 +100,12 @@ func (p Planner) Forecast(histories []forecast.History) []Outlook {
 }
 
 // Observation is a rate in requests per second and the end of the time it was
-// measured over. NaN says that none is known.
+// measured over, and the pods that there are. NaN and the zero Pods say that
+// none is known.
 type Observation struct {
 	Rate float64
 	At   time.Time
+	Pods replica.Pods
 }
 
 // Input is what Plan decides from.

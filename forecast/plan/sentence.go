@@ -20,12 +20,15 @@ func (d Decision) Sentence() string {
 		fmt.Fprintf(&b, "Ready for %s req/s", rate(d.Value))
 	}
 	predicted := fmt.Sprintf("with %s %% certainty the load stays below %s req/s for the next %s",
-		trim(d.Policy.Quantile*100), rate(d.Predicted), age(d.Policy.LeadTime))
+		certainty(d.Level), rate(d.Predicted), age(d.Policy.LeadTime))
 	switch {
 	case d.Binding == replica.ByForecast && math.IsNaN(d.Observed):
 		fmt.Fprintf(&b, ": %s.", predicted)
 	case d.Binding == replica.ByForecast:
 		fmt.Fprintf(&b, ": %s; now it is %s req/s.", predicted, rate(d.Observed))
+	case d.Binding == replica.ByHold:
+		fmt.Fprintf(&b, ", what will be needed in %s: %s, and until then the HPA holds the pods it was asked for; now it is %s req/s.",
+			age(replica.Stabilisation), predicted, rate(d.Observed))
 	case d.Binding == replica.ByMode:
 		fmt.Fprintf(&b, ", the load as observed: mode %s keeps the forecast from asking for %s req/s", d.Policy.Mode, rate(d.Planned))
 		if d.Policy.TargetPerPod > 0 {
@@ -72,6 +75,14 @@ func rate(v float64) string {
 	default:
 		return strconv.FormatFloat(v, 'g', 2, 64)
 	}
+}
+
+// certainty shows a level in percent: two nines more where it is nearly 1.
+func certainty(level float64) string {
+	if level > 0.99 {
+		return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(100*level, 'f', 2, 64), "0"), ".")
+	}
+	return trim(100 * level)
 }
 
 // trim shows one decimal unless it is zero.

@@ -1,6 +1,9 @@
 // Package replica turns a forecast into the number KEDA is answered with: the
-// quantile of the largest rate until a pod started now would serve, and never
-// less than what is observed.
+// rate to be ready for until a pod started now would serve, at the risk that
+// the user chose, and never less than what is observed. Where the pods are
+// known it also says it so that the HPA does what is meant: a step up is larger
+// than the tolerance, and a fall is announced as early as the HPA holds the pods
+// anyway.
 package replica
 
 import (
@@ -31,6 +34,11 @@ type Policy struct {
 	// Quantile is the level of the peak to be ready for, from 0.5 to 0.99: 0.95
 	// means that one lead window in twenty may exceed the forecast.
 	Quantile float64
+	// ShortMinute is what a minute in which the load is above what the pods are
+	// meant to carry costs, counted in minutes of one pod; not negative. If it is
+	// not 0 it takes the place of Quantile: as many pods are asked for as cost
+	// least together with the risk.
+	ShortMinute float64
 	// LeadTime is how long a new pod takes to serve, from the answer to its
 	// first request: polling, HPA sync, scheduling and start-up. From 1 to 45
 	// minutes.
@@ -44,10 +52,11 @@ type Policy struct {
 
 // Bounds of a Policy.
 const (
-	MinQuantile = 0.5
-	MaxQuantile = 0.99
-	MinLeadTime = time.Minute
-	MaxLeadTime = 45 * time.Minute
+	MinQuantile    = 0.5
+	MaxQuantile    = 0.99
+	MaxShortMinute = 1e6
+	MinLeadTime    = time.Minute
+	MaxLeadTime    = 45 * time.Minute
 )
 
 // Defaults is the policy of a workload that nobody set one for. It has no
@@ -67,6 +76,9 @@ func (p Policy) Check() error {
 	}
 	if !(p.Quantile >= MinQuantile && p.Quantile <= MaxQuantile) {
 		bad("quantile", p.Quantile, fmt.Sprintf("from %v to %v", MinQuantile, MaxQuantile))
+	}
+	if !(p.ShortMinute >= 0 && p.ShortMinute <= MaxShortMinute) {
+		bad("shortMinute", p.ShortMinute, fmt.Sprintf("the pod-minutes that a short minute costs, from 0 to %v", MaxShortMinute))
 	}
 	if p.LeadTime < MinLeadTime || p.LeadTime > MaxLeadTime {
 		bad("leadTime", p.LeadTime, fmt.Sprintf("from %v to %v", MinLeadTime, MaxLeadTime))
@@ -90,6 +102,9 @@ const (
 	ByObserved Binding = "observed"
 	// ByMode: the forecast asks for more, and the mode keeps it from acting.
 	ByMode Binding = "mode"
+	// ByHold: the HPA holds the pods for the lead window anyway, so that what
+	// counts is what will be needed after.
+	ByHold Binding = "hold"
 )
 
 // Target is what a policy makes of one moment.
@@ -100,16 +115,18 @@ type Target struct {
 	// Planned is what Value would be in mode Max; the two differ only in mode
 	// ForecastOnly.
 	Planned float64
-	// Predicted is the quantile of the largest rate in the lead window, NaN
-	// without a forecast.
-	Predicted float64
+	// Predicted is the rate to be ready for in the lead window, and Level the
+	// probability that no minute of it is above, by the forecast; NaN without
+	// one. Level is Policy.Quantile, or what follows from ShortMinute.
+	Predicted, Level float64
 	// Window is how many steps of the forecast the lead window takes in, 0
 	// without a forecast.
 	Window int
 	// Replicas and PlannedReplicas are Value and Planned in pods, before the
 	// ScaledObject's bounds; 0 where the policy has no TargetPerPod.
 	Replicas, PlannedReplicas int
-	// Active says whether Value lies above the activation threshold.
+	// Active says whether the activation threshold is exceeded: by Value, before
+	// that was put in pods.
 	Active bool
 	// Binding is what decided Value.
 	Binding Binding
@@ -123,8 +140,11 @@ var ErrNothingKnown = errors.New("neither a forecast nor an observed rate is kno
 // second, NaN where none is known; f is nil without a forecast. A forecast
 // whose last step ends before the lead window does is used as far as it goes;
 // one that ended before now must not be passed in.
-func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast) (Target, error) {
-	t := Target{Predicted: math.NaN(), Binding: ByObserved}
+//
+// In mode Max, where the pods are known and TargetPerPod is, the answer is in
+// whole pods; it is never below what is observed.
+func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast, there Pods) (Target, error) {
+	t := Target{Predicted: math.NaN(), Level: math.NaN(), Binding: ByObserved}
 	unseen := math.IsNaN(observed)
 	if unseen && (f == nil || p.Mode == ForecastOnly) {
 		return Target{}, ErrNothingKnown // the mode forbids to act on the forecast
@@ -136,8 +156,8 @@ func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast) (T
 		// The step under way at now+LeadTime is the last that matters. The
 		// steps between origin and now have passed, but a peak in them may
 		// still be running, and leaving them in can only raise the target.
-		t.Window = min(max(int(now.Add(p.LeadTime).Sub(f.Origin)/forecast.Step), 1), forecast.Horizon)
-		t.Predicted = f.Peak(t.Window, p.Quantile)
+		t.Window = stepsTo(f, now.Add(p.LeadTime))
+		t.Predicted, t.Level = p.ready(&f.Peaks[t.Window-1])
 		if unseen || t.Predicted > t.Planned {
 			t.Planned, t.Binding = t.Predicted, ByForecast
 		}
@@ -146,10 +166,51 @@ func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast) (T
 	if p.Mode == ForecastOnly && t.Binding == ByForecast {
 		t.Value, t.Binding = observed, ByMode
 	}
+	t.Active = t.Value > p.ActivationThreshold
+	if p.Mode == Max && there.Now > 0 && p.TargetPerPod > 0 {
+		need := pods(t.Planned, p.TargetPerPod)
+		ask := there.reach(need)
+		if f != nil && !unseen && there.Held >= need {
+			if later := max(p.later(now, f), pods(observed, p.TargetPerPod)); later < need {
+				ask, t.Binding = later, ByHold
+			}
+		}
+		t.Planned = float64(ask) * p.TargetPerPod * (1 - hair)
+		if t.Planned < observed {
+			t.Planned = observed
+		}
+		t.Value = t.Planned
+	}
 	t.Replicas = pods(t.Value, p.TargetPerPod)
 	t.PlannedReplicas = pods(t.Planned, p.TargetPerPod)
-	t.Active = t.Value > p.ActivationThreshold
 	return t, nil
+}
+
+// ready is the rate to be ready for, of one with the quantiles q, and the level
+// that it is at.
+func (p Policy) ready(q *forecast.Quantiles) (rate, level float64) {
+	if p.ShortMinute == 0 || !(p.TargetPerPod > 0) {
+		return q.At(p.Quantile), p.Quantile
+	}
+	rate = float64(cheapest(q, p.TargetPerPod, p.ShortMinute)) * p.TargetPerPod
+	return rate, 1 - exceeds(q, rate)
+}
+
+// later is how many pods are needed once the HPA no longer holds, until those
+// asked for then would serve.
+func (p Policy) later(now time.Time, f *forecast.Forecast) int {
+	need := 0
+	from := stepsTo(f, now.Add(Stabilisation))
+	for h := from; h <= stepsTo(f, now.Add(Stabilisation+p.LeadTime)); h++ {
+		rate, _ := p.ready(&f.Steps[h-1])
+		need = max(need, pods(rate, p.TargetPerPod))
+	}
+	return need
+}
+
+// stepsTo is how many steps of f, at least one, have begun by t.
+func stepsTo(f *forecast.Forecast, t time.Time) int {
+	return min(max(int(t.Sub(f.Origin)/forecast.Step), 1), forecast.Horizon)
 }
 
 // pods rounds as the HPA does for an AverageValue metric: up, forgiving what
