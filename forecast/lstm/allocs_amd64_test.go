@@ -18,7 +18,7 @@ func TestForecastAllocations(t *testing.T) {
 	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
 		t.Skip("without AVX2 and FMA, gonum multiplies, and allocates")
 	}
-	z := size{hidden: 64, dense: 128}
+	z := standard()
 	p := z.initial(rand.New(rand.NewPCG(1, 2)))
 	e := newEngine(z, chunk)
 	for _, n := range []int{1, 7, chunk} {

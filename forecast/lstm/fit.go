@@ -177,7 +177,7 @@ type fitter struct {
 }
 
 func newFitter(sources []source, o FitOptions) (*fitter, error) {
-	f := &fitter{FitOptions: o, sources: sources, size: size{hidden: 64, dense: 128}}
+	f := &fitter{FitOptions: o, sources: sources, size: standard()}
 	start := f.size.initial(rand.New(rand.NewPCG(o.Seed, 0)))
 	if o.Start != nil {
 		f.size, start = o.Start.size, o.Start.weights.clone()

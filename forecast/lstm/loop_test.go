@@ -30,7 +30,7 @@ func BenchmarkLoop(b *testing.B) {
 	for i := range all {
 		all[i] = daily(fmt.Sprintf("w%d", i), days, float64(1+i))
 	}
-	z := size{hidden: 64, dense: 128}
+	z := standard()
 	m := newModel(z, z.initial(rand.New(rand.NewPCG(1, 2))))
 	next := 0
 	// each is the processor time a workload of n takes.

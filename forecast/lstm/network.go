@@ -19,6 +19,11 @@ type size struct {
 	dense  int // units between it and the output
 }
 
+// standard is the size that is fitted. More units of the LSTM cost more than
+// they bring: much of what they would learn of a workload's past, the simple
+// forecasts bring along.
+func standard() size { return size{hidden: 48, dense: 128} }
+
 // parameters are the network's weights: of the LSTM, of the layer that reads
 // its last state beside the summaries, and of the output.
 type parameters [3][]float32

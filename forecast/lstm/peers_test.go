@@ -33,7 +33,7 @@ import (
 func BenchmarkPeers(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	folder := b.TempDir()
-	z := size{hidden: 64, dense: 128}
+	z := standard()
 	p := z.initial(rand.New(rand.NewPCG(1, 2)))
 	write(b, folder, z, p)
 
