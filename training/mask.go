@@ -59,7 +59,7 @@ func prepare(ctx context.Context, histories []forecast.History, find func(foreca
 			continue
 		}
 		l.seen[i].Series = mask.Hide(h.Series, found[i], unseen()...)
-		l.truth[i] = mask.Hide(h.Series, found[i], untaught()...)
+		l.truth[i] = mask.Hide(h.Series, lengthened(found[i]), untaught()...)
 		for _, s := range found[i] {
 			if slices.Contains(untaught(), s.Kind) {
 				l.masked = append(l.masked, Masked{h.Workload.String(), s, h.Between(s.From, s.To).Known()})
@@ -67,6 +67,18 @@ func prepare(ctx context.Context, histories []forecast.History, find func(foreca
 		}
 	}
 	return l, nil
+}
+
+// lengthened are spans with an hour more for each outage: while it lasts,
+// nothing tells when the load is back, least of all where it is hidden.
+func lengthened(spans []mask.Span) []mask.Span {
+	spans = slices.Clone(spans)
+	for i, s := range spans {
+		if s.Kind == mask.Outage {
+			spans[i].To = s.To.Add(forecast.Horizon * forecast.Step)
+		}
+	}
+	return spans
 }
 
 // summary is what the manifest says of what was masked.

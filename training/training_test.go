@@ -26,7 +26,7 @@ func shop(days, services int) []forecast.History {
 	return synthetic.Shop(1, start).History(start, start.AddDate(0, 0, days))[:services]
 }
 
-func open(t *testing.T, url string) *registry.Registry {
+func open(t testing.TB, url string) *registry.Registry {
 	t.Helper()
 	r, err := registry.Open(t.Context(), url)
 	if err != nil {
