@@ -249,7 +249,7 @@ func (l *Loop) forecast(ctx context.Context, now time.Time) {
 	}
 	l.mu.Unlock()
 	m := l.o.Model()
-	planner := plan.Planner{Network: m.Forecaster, NoNetwork: m.Status.Err, Version: m.Status.Version, Baseline: l.o.Baseline}
+	planner := plan.Planner{Network: m.Forecaster, Prior: m.Status.Prior, NoNetwork: m.Status.Err, Version: m.Status.Version, Baseline: l.o.Baseline}
 	if l.o.Calibrate {
 		// After the forecasts that are waited for.
 		defer l.relearn(ctx, planner)

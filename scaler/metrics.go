@@ -53,8 +53,8 @@ func newLoopMetrics(l *Loop, reg prometheus.Registerer) (*loopMetrics, error) {
 		age:             desc("staleness_seconds", "Age of the newest known rate.", one...),
 		undecided:       desc("undecided", "1 for a workload that a decision is missing for; KEDA is answered with an error.", "namespace", "workload"),
 		modelInfo:       desc("model_info", "1 for the version of the weights that serves.", "version"),
-		modelAge:        desc("model_age_seconds", "Time since the weights that serve were trained."),
-		modelFailed:     desc("model_failed", "1 if no model serves, or not the newest champion."),
+		modelAge:        desc("model_age_seconds", "Time since the weights that serve were trained; none for the prior."),
+		modelFailed:     desc("model_failed", "1 if no trained model serves, or not the newest champion."),
 		sourceFailed:    desc("source_failed", "1 if the newest step could not read the metrics store."),
 		sourceAge:       desc("source_age_seconds", "Time since the metrics store last answered."),
 		stepAge:         desc("step_age_seconds", "Time since the last step."),
@@ -111,6 +111,8 @@ func (m *loopMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.modelFailed, flag(s.Model.Err != ""))
 	if s.Model.Version != "" {
 		gauge(m.modelInfo, 1, s.Model.Version)
+	}
+	if !s.Model.Trained.IsZero() {
 		gauge(m.modelAge, since(s.Model.Trained))
 	}
 	undecided := map[[2]string]float64{} // a workload may be read from two sources

@@ -37,7 +37,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatalf("metrics of %v, want two", names)
 	}
 	check(`
-# HELP foretide_model_failed 1 if no model serves, or not the newest champion.
+# HELP foretide_model_failed 1 if no trained model serves, or not the newest champion.
 # TYPE foretide_model_failed gauge
 foretide_model_failed 0
 # HELP foretide_model_info 1 for the version of the weights that serves.

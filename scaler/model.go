@@ -16,7 +16,7 @@ import (
 )
 
 // Model is a network in use and its state. Forecaster is nil while there is
-// none; Status.Err then says why.
+// none; Status.Err then says why, as it does for a prior.
 type Model struct {
 	Forecaster forecast.Forecaster
 	Status     ModelStatus
@@ -38,7 +38,8 @@ type Models interface {
 
 // Watcher keeps the newest champion that can be used at hand. A champion that
 // cannot be read or does not forecast leaves the one before serving, and the
-// status says so; a store that is gone does too. Weights are swapped whole.
+// status says so; a store that is gone does too. Until the first one the prior
+// serves. Weights are swapped whole.
 type Watcher struct {
 	models Models
 	log    *slog.Logger
@@ -47,11 +48,22 @@ type Watcher struct {
 	current  atomic.Pointer[Model]
 }
 
-// NewWatcher makes a watcher that has no model before its first Check. log may
-// be nil.
-func NewWatcher(models Models, log *slog.Logger) *Watcher {
+// Prior is the model of a network that the program brings: version and since
+// when it serves, and why no trained one does. It has no forecaster where f
+// is nil.
+func Prior(f forecast.Forecaster, version string, since time.Time, why string) Model {
+	if f == nil {
+		return Model{Status: ModelStatus{Err: why}}
+	}
+	return Model{Forecaster: f, Status: ModelStatus{Version: version, Loaded: since, Prior: true, Err: why}}
+}
+
+// NewWatcher makes a watcher that has no model but the prior before its first
+// Check. log may be nil.
+func NewWatcher(models Models, prior Model, log *slog.Logger) *Watcher {
 	w := &Watcher{models: models, log: cmp.Or(log, slog.New(slog.DiscardHandler))}
-	w.current.Store(&Model{Status: ModelStatus{Err: "the model store was not read yet"}})
+	prior.Status.Err = "the model store was not read yet"
+	w.current.Store(&prior)
 	return w
 }
 
@@ -87,7 +99,7 @@ func (w *Watcher) fetch(ctx context.Context, now time.Time, old Model) (m Model,
 		}
 	}()
 	version, err := w.models.Champion(ctx)
-	if errors.Is(err, ErrNoModel) && old.Forecaster == nil {
+	if errors.Is(err, ErrNoModel) && (old.Forecaster == nil || old.Status.Prior) {
 		return old, ErrNoModel
 	}
 	if err != nil {

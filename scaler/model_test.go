@@ -72,7 +72,7 @@ func TestWatcher(t *testing.T) {
 		}},
 		"crash": broken{good, func([]forecast.Forecast) []forecast.Forecast { panic("shape") }},
 	}}
-	w := NewWatcher(s, nil)
+	w := NewWatcher(s, Model{}, nil)
 	if m := w.Model(); m.Forecaster != nil || m.Status.Err == "" {
 		t.Errorf("before the first look: %+v, want no model and a reason", m)
 	}
@@ -123,7 +123,7 @@ func TestWatcher(t *testing.T) {
 // TestNewModelForecastsFromTheNextMinute on, without a restart.
 func TestNewModelForecastsFromTheNextMinute(t *testing.T) {
 	s := &shelf{models: map[string]forecast.Forecaster{"v1": high{baseline.LastValue()}}}
-	w := NewWatcher(s, nil)
+	w := NewWatcher(s, Prior(nil, "", noon, ""), nil)
 	_ = w.Check(t.Context(), noon)
 	r := newRig(t, newStore(map[string]float64{"cart": 7}), func(o *Options) { o.Model = w.Model })
 	f := func(after time.Duration, wantRung plan.Rung, wantModel, wantWhy string) {
@@ -142,12 +142,52 @@ func TestNewModelForecastsFromTheNextMinute(t *testing.T) {
 	f(time.Minute, plan.RungNetwork, "v1", "")
 }
 
+// TestPriorServesUntilAModelDoes through an empty store, one that is gone and a
+// champion that cannot be read, and says why; it does not come back.
+func TestPriorServesUntilAModelDoes(t *testing.T) {
+	s := &shelf{models: map[string]forecast.Forecaster{"v1": baseline.LastValue()}}
+	w := NewWatcher(s, Prior(high{baseline.LastValue()}, "prior-1a2b3c4d", noon, ""), nil)
+	r := newRig(t, newStore(map[string]float64{"cart": 7}), func(o *Options) { o.Model = w.Model })
+	minutes := time.Duration(0)
+	f := func(wantRung plan.Rung, wantModel, wantWhy string) {
+		t.Helper()
+		if err := r.at(t, minutes*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		minutes++
+		d := state(t, r.Snapshot(), "cart").Decisions[0]
+		if d.Rung != wantRung || d.Model != wantModel || d.Why != wantWhy {
+			t.Errorf("rung %q by %q, %q; want %q by %q, %q", d.Rung, d.Model, d.Why, wantRung, wantModel, wantWhy)
+		}
+		if m := r.Snapshot().Model; m.Version != wantModel || m.Prior != (wantRung == plan.RungPrior) || m.Err != wantWhy {
+			t.Errorf("status is %+v", m)
+		}
+	}
+	f(plan.RungPrior, "prior-1a2b3c4d", "the model store was not read yet")
+	check := func(champion string, fail error) {
+		s.champion, s.fail = champion, fail
+		_ = w.Check(t.Context(), noon)
+	}
+	check("", nil)
+	f(plan.RungPrior, "prior-1a2b3c4d", "no trained model yet")
+	check("", errors.New("connection refused"))
+	f(plan.RungPrior, "prior-1a2b3c4d", "read champion: connection refused")
+	check("gone", nil)
+	f(plan.RungPrior, "prior-1a2b3c4d", `load model "gone": not found`)
+	check("v1", nil)
+	f(plan.RungNetwork, "v1", "")
+	check("gone", nil)
+	if m := w.Model().Status; m.Version != "v1" || m.Prior {
+		t.Errorf("a model that was loaded gave way to %+v", m)
+	}
+}
+
 // TestWatcherRunLooksAgainAndAgain, and a store that hangs holds it up no
 // longer than one turn.
 func TestWatcherRunLooksAgainAndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{models: map[string]forecast.Forecaster{"v1": baseline.LastValue()}}
-		w := NewWatcher(s, nil)
+		w := NewWatcher(s, Model{}, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- w.Run(ctx, 30*time.Second, time.Now) }()

@@ -30,10 +30,13 @@ type Snapshot struct {
 
 // ModelStatus tells which weights serve, and whether a newer version failed.
 type ModelStatus struct {
-	// Version is the registry's id, empty while there is no model; Loaded is
+	// Version is the registry's id, or that of the prior, empty while there is no model; Loaded is
 	// when it began to serve and Trained when it was made.
 	Version         string
 	Loaded, Trained time.Time
+	// Prior tells that it is the network that the program brings, which serves
+	// until there is a trained one; Trained is then zero.
+	Prior bool
 	// Err is why the newest champion does not serve, empty if it does.
 	Err string
 }

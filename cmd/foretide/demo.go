@@ -115,16 +115,16 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	d.say("2. Training one network for all of them, in about %s:", plain(d.budget))
+	d.say("2. Training one network for all of them, from the one that Foretide brings, in about %s:", plain(d.budget))
 	if err := d.train(ctx, store.Registry, records); err != nil {
 		return err
 	}
 
 	clock := &fastClock{}
 	clock.set(d.first)
-	models := scaler.NewWatcher(modelStore{store.Registry}, nil)
+	models := scaler.NewWatcher(modelStore{store.Registry}, d.prior(""), nil)
 	if err := models.Check(ctx, d.first); err != nil {
-		d.say("   No model serves (%v), so the baseline does.", err)
+		d.say("   No trained model serves (%v), so the prior does.", err)
 	}
 	metrics := prometheus.NewRegistry()
 	loop, err := scaler.NewLoop(scaler.Options{

@@ -20,6 +20,7 @@ import (
 	"github.com/foretide/foretide/forecast"
 	"github.com/foretide/foretide/forecast/baseline"
 	"github.com/foretide/foretide/forecast/lstm"
+	"github.com/foretide/foretide/forecast/lstm/prior"
 	"github.com/foretide/foretide/forecast/prom"
 	"github.com/foretide/foretide/forecast/registry"
 	"github.com/foretide/foretide/scaler"
@@ -29,7 +30,7 @@ import (
 // serveFlags configure foretide serve.
 type serveFlags struct {
 	prometheus prometheusFlags
-	// store is the URL of the models, empty to serve with baselines only.
+	// store is the URL of the models, empty to serve with the prior only.
 	store      string
 	grpc, http string // addresses
 	tls        scaler.TLSFiles
@@ -47,7 +48,8 @@ func newServeCommand(a *app) *cobra.Command {
 		Short: "Answer KEDA, and show what is forecast",
 		Long: "Serve reads the load of every workload from Prometheus, forecasts it and answers KEDA's\n" +
 			"external scaler calls over gRPC. The page, the API, /metrics, /healthz and /readyz are on HTTP.\n\n" +
-			"Without a store, or while the store has no model, a baseline forecasts in the network's place.\n" +
+			"Without a store, or while the store has no model, the prior forecasts: a small network that is part\n" +
+			"of the program. Where no network can, a baseline does.\n" +
 			"What is not known is answered with an error, at which the HPA holds, and never with zero.",
 		Example: "  foretide serve --prometheus http://prometheus:9090 --store file:///var/lib/foretide\n" +
 			"  foretide serve --prometheus https://mimir/prometheus --prometheus-header X-Scope-OrgID=shop \\\n" +
@@ -61,7 +63,7 @@ func newServeCommand(a *app) *cobra.Command {
 	}
 	fs := c.Flags()
 	f.prometheus.register(fs)
-	fs.StringVar(&f.store, "store", "", "URL of the store with the models, such as file:///var/lib/foretide; without it a baseline forecasts")
+	fs.StringVar(&f.store, "store", "", "URL of the store with the models, such as file:///var/lib/foretide; without it the prior forecasts")
 	fs.StringVar(&f.grpc, "grpc", ":9090", "address to answer KEDA on")
 	fs.StringVar(&f.http, "http", ":8080", "address of the page, the API, metrics and probes")
 	fs.StringVar(&f.tls.Cert, "tls-cert", "", "file with the certificate of the gRPC server; read again when it changes")
@@ -130,16 +132,15 @@ func (f *serveFlags) serve(ctx context.Context, a *app) error {
 		return err
 	}
 	defer closeStore()
-	model := func() scaler.Model {
-		return scaler.Model{Status: scaler.ModelStatus{Err: "no model store is given, see --store"}}
-	}
+	model := a.prior("no model store is given, see --store")
+	newest := func() scaler.Model { return model }
 	if models != nil {
-		model = models.Model
+		newest = models.Model
 	}
 	loop, err := scaler.NewLoop(scaler.Options{
 		Open:         f.open(client),
 		Preset:       f.prometheus.name(),
-		Model:        model,
+		Model:        newest,
 		Baseline:     baseline.SeasonalNaiveDay(),
 		Calibrate:    f.calibrate,
 		Interval:     f.interval,
@@ -175,7 +176,7 @@ func (f *serveFlags) serve(ctx context.Context, a *app) error {
 		IdleTimeout:       2 * time.Minute,
 	}
 	if f.store == "" {
-		a.log.Warn("no model store is given; a baseline forecasts")
+		a.log.Warn("no model store is given; the prior forecasts", "version", model.Status.Version)
 	}
 	a.log.Info("serving", "grpc", grpcListener.Addr().String(), "http", httpListener.Addr().String(),
 		"tls", f.tls.Cert != "", "clients", cmp.Or(f.tls.ClientCA, "anybody"))
@@ -218,7 +219,18 @@ func (f *serveFlags) watcher(ctx context.Context, a *app) (*scaler.Watcher, func
 	if err != nil {
 		return nil, nil, usage(fmt.Errorf("--store %q: %w", f.store, err))
 	}
-	return scaler.NewWatcher(modelStore{r}, a.log), func() { _ = r.Close() }, nil
+	return scaler.NewWatcher(modelStore{r}, a.prior(""), a.log), func() { _ = r.Close() }, nil
+}
+
+// prior is the network that the binary brings, in use for as long as there is no
+// trained one, and why there is none.
+func (a *app) prior(why string) scaler.Model {
+	m, err := prior.Load()
+	if err != nil {
+		a.log.Error("the prior cannot be used", "err", err)
+		return scaler.Prior(nil, "", time.Time{}, why)
+	}
+	return scaler.Prior(m, prior.Version(), a.now(), why)
 }
 
 // open gives the source that a trigger names, or the default one.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/foretide/foretide/forecast"
 	"github.com/foretide/foretide/forecast/lstm"
+	"github.com/foretide/foretide/forecast/lstm/prior"
 	"github.com/foretide/foretide/forecast/prom/promtest"
 	"github.com/foretide/foretide/forecast/registry"
 )
@@ -136,6 +137,16 @@ func TestServeThroughTheLossOfEverything(t *testing.T) {
 	}
 
 	p.wait("the store is empty", 10*time.Second, model("no trained model yet"))
+	p.wait("the prior forecasts", time.Minute, func() error {
+		if _, body := p.get("/metrics"); !regexp.MustCompile(`foretide_forecasts_total\{rung="prior"\} [1-9]\d`).MatchString(body) {
+			return fmt.Errorf("nothing by the prior yet")
+		}
+		if _, body := p.get("/metrics"); !strings.Contains(body, `foretide_model_info{version="`+prior.Version()+`"} 1`) || strings.Contains(body, "\nforetide_model_age_seconds ") {
+			t.Errorf("the metrics name another model, or an age of the prior:\n%s", body)
+		}
+		return nil
+	})
+	p.wait("the prior is named", time.Second, model(`"prior":true`))
 	version := publish(t, dir, now) // while it runs
 	p.wait("all workloads are answered", time.Minute, func() error {
 		for w := range loads {
@@ -221,10 +232,10 @@ func TestServeWithNothing(t *testing.T) {
 		}
 		return nil
 	})
-	if _, body := p.get("/api/v1/model"); !strings.Contains(body, "no model store is given") {
+	if _, body := p.get("/api/v1/model"); !strings.Contains(body, "no model store is given") || !strings.Contains(body, prior.Version()) {
 		t.Errorf("model: %s", body)
 	}
-	if !strings.Contains(p.log.String(), "no model store is given; a baseline forecasts") {
+	if !strings.Contains(p.log.String(), "no model store is given; the prior forecasts\" version="+prior.Version()) {
 		t.Errorf("the log does not say that there is no store:\n%s", p.log)
 	}
 	if code := p.stop(); code != exitOK {

@@ -14,7 +14,7 @@ func (o Outlook) Calibrated(h forecast.History, c *calibrate.Online) (calibrated
 		return o, false
 	}
 	var network forecast.Forecast
-	if o.Rung == RungNetwork {
+	if o.Rung == RungNetwork || o.Rung == RungPrior {
 		network = *o.Forecast
 	}
 	f, err := c.Forecast(h, network)

@@ -17,6 +17,9 @@ type Rung string
 const (
 	// RungNetwork: the trained network's forecast.
 	RungNetwork Rung = "network"
+	// RungPrior: the forecast of the network that the program brings, as there is
+	// no trained one that can be used.
+	RungPrior Rung = "prior"
 	// RungBaseline: a baseline's forecast, as there is no network that can be
 	// used.
 	RungBaseline Rung = "baseline"
@@ -41,7 +44,7 @@ type Decision struct {
 	// Forecast is nil on RungObserved.
 	Forecast *forecast.Forecast
 	// Model is the version of the weights behind the forecast, empty below
-	// RungNetwork.
+	// RungPrior.
 	Model string
 	// Rung is the ladder's rung that the decision stands on, and Why says in a
 	// sentence why not a higher one; empty on RungNetwork.

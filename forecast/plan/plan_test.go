@@ -90,12 +90,15 @@ func TestLadder(t *testing.T) {
 		if (r.Forecast == nil) != (r.Rung == RungObserved) {
 			t.Errorf("%s: forecast %v on rung %q", name, r.Forecast, r.Rung)
 		}
-		if (r.Model == "v1") != (r.Rung == RungNetwork) {
+		if (r.Model == "v1") != (r.Rung == RungNetwork || r.Rung == RungPrior) {
 			t.Errorf("%s: model %q on rung %q", name, r.Model, r.Rung)
 		}
 	}
 	f("network", Planner{Network: net, Version: "v1", Baseline: base}, history("a", 60, 50), RungNetwork, 200, "")
 	f("no model", Planner{Version: "v1", Baseline: base}, history("a", 60, 50), RungBaseline, 100, "no trained model yet")
+	f("prior", Planner{Network: net, Prior: true, Version: "v1", NoNetwork: "the store is empty", Baseline: base}, history("a", 60, 50), RungPrior, 200, "the store is empty")
+	f("prior and no why", Planner{Network: net, Prior: true, Version: "v1"}, history("a", 60, 50), RungPrior, 200, "no trained model yet")
+	f("prior fails", Planner{Network: script{name: "net", fail: failing}, Prior: true, Baseline: base}, history("a", 60, 50), RungBaseline, 100, "no trained model yet; prior failed: sick")
 	f("no model and why", Planner{NoNetwork: "the store is empty", Baseline: base}, history("a", 60, 50), RungBaseline, 100, "the store is empty")
 	f("short", Planner{Network: net, Baseline: base}, history("a", 9, 50), RungBaseline, 100, "history too short: 9 known minutes, the model wants 10")
 	f("model fails", Planner{Network: script{name: "net", fail: failing}, Baseline: base}, history("a", 60, 50), RungBaseline, 100, "model failed: sick")
@@ -277,6 +280,11 @@ func TestSentence(t *testing.T) {
 	f("baseline, silent", blind, 150.25, nil, 12*time.Minute,
 		"16 replicas for 150 req/s, the load as observed: the forecast peak of the next 5 min, 123 req/s, is not higher. One pod carries 10 req/s."+
 			" The forecast is the baseline's (seasonal-naive-day): no trained model yet. The load was last observed 12 min ago.")
+	brought := net
+	brought.Prior = true
+	f("prior", brought, 50, nil, 0,
+		"13 replicas for 123 req/s: with 95 % certainty the load stays below 123 req/s for the next 5 min; now it is 50 req/s. One pod carries 10 req/s."+
+			" The forecast is that of the network that Foretide brings, which never saw this traffic: no trained model yet.")
 	f("observed alone", Planner{}, 50, nil, 30*time.Second,
 		"5 replicas for 50 req/s, the load as observed. One pod carries 10 req/s. There is no forecast: no trained model yet; baseline failed: there is none.")
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,9 +27,11 @@ const (
 // Planner makes forecasts and decisions. It is a value, holds no state and may
 // be used concurrently if its forecasters may.
 type Planner struct {
-	// Network is the trained network, nil while there is none; NoNetwork then
-	// says why in a few words, such as "no trained model yet".
+	// Network is the trained network, or, where Prior says so, the one that the
+	// program brings; nil while there is neither. NoNetwork says why it is not a
+	// trained one, in a few words, such as "no trained model yet".
 	Network   forecast.Forecaster
+	Prior     bool
 	NoNetwork string
 	// Version is the version of the network's weights.
 	Version string
@@ -53,6 +56,7 @@ type Outlook struct {
 // a batch that fails is asked again one by one, and a panic is an error.
 func (p Planner) Forecast(histories []forecast.History) []Outlook {
 	out := make([]Outlook, len(histories))
+	untrained := cmp.Or(p.NoNetwork, "no trained model yet")
 	var network, baseline []int
 	for i, h := range histories {
 		known := h.Known()
@@ -62,10 +66,7 @@ func (p Planner) Forecast(histories []forecast.History) []Outlook {
 		case silent(h) > Fresh:
 			out[i] = Outlook{Rung: RungObserved, Why: fmt.Sprintf("its load was not observed for %s", age(silent(h)))}
 		case p.Network == nil:
-			out[i].Why = p.NoNetwork
-			if out[i].Why == "" {
-				out[i].Why = "no trained model yet"
-			}
+			out[i].Why = untrained
 			baseline = append(baseline, i)
 		case known < MinKnown:
 			out[i].Why = fmt.Sprintf("history too short: %d known minutes, the model wants %d", known, MinKnown)
@@ -77,12 +78,18 @@ func (p Planner) Forecast(histories []forecast.History) []Outlook {
 	for chunk := range slices.Chunk(network, Batch) {
 		for k, r := range ask(p.Network, pick(histories, chunk)) {
 			i := chunk[k]
-			if r.err != nil {
+			switch {
+			case r.err != nil && p.Prior:
+				out[i].Why = untrained + "; prior failed: " + r.err.Error()
+				baseline = append(baseline, i)
+			case r.err != nil:
 				out[i].Why = "model failed: " + r.err.Error()
 				baseline = append(baseline, i)
-				continue
+			case p.Prior:
+				out[i] = Outlook{Forecast: r.forecast, Rung: RungPrior, Model: p.Version, Why: untrained}
+			default:
+				out[i] = Outlook{Forecast: r.forecast, Rung: RungNetwork, Model: p.Version}
 			}
-			out[i] = Outlook{Forecast: r.forecast, Rung: RungNetwork, Model: p.Version}
 		}
 	}
 	slices.Sort(baseline)

@@ -47,6 +47,8 @@ func (d Decision) Sentence() string {
 	switch {
 	case d.Forecast == nil:
 		fmt.Fprintf(&b, " There is no forecast: %s.", d.Why)
+	case d.Rung == RungPrior:
+		fmt.Fprintf(&b, " The forecast is that of the network that Foretide brings, which never saw this traffic: %s.", d.Why)
 	case d.Rung == RungBaseline:
 		fmt.Fprintf(&b, " The forecast is the baseline's (%s): %s.", d.Forecast.By, d.Why)
 	}

@@ -30,6 +30,7 @@ type modelView struct {
 	Version    *string    `json:"version"`
 	Loaded     *time.Time `json:"loaded"`
 	Trained    *time.Time `json:"trained"`
+	Prior      bool       `json:"prior"`
 	AgeSeconds *float64   `json:"ageSeconds"`
 	Error      *string    `json:"error"`
 }
@@ -99,6 +100,7 @@ func (h *handler) moment(snap *scaler.Snapshot, now time.Time) moment {
 			Version:    given(snap.Model.Version),
 			Loaded:     stamp(snap.Model.Loaded),
 			Trained:    stamp(snap.Model.Trained),
+			Prior:      snap.Model.Prior,
 			AgeSeconds: age(now, snap.Model.Trained),
 			Error:      given(snap.Model.Err),
 		},

@@ -117,10 +117,10 @@ function header(answer) {
     [source.error ?? "The metrics store answered " + f.span(source.stalenessSeconds) + " ago",
       source.leftOut && "There are more workloads than Foretide looks at: name the ones that matter in ScaledObjects",
       source.since && "The history reaches back to " + f.long(new Date(source.since)) + (source.filled ? "" : " and is still being read")].filter(Boolean).join(". "));
-  const { version, ageSeconds, error } = answer.model;
+  const { version, prior, ageSeconds, error } = answer.model;
   chip($("model"), error ? "warn" : version ? "good" : "warn", "Model",
     version ? short(version) + (ageSeconds === null ? "" : ", " + f.span(ageSeconds) + " old") : "none",
-    [error, version && "Version " + version, !version && !error && "No model serves: baselines forecast"].filter(Boolean).join(". "));
+    [error, version && (prior ? "The prior that Foretide brings, " : "Version ") + version, !version && !error && "No model serves: baselines forecast"].filter(Boolean).join(". "));
 }
 
 const short = (version) => (version.length > 20 ? version.slice(0, 19) + "…" : version);

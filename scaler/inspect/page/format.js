@@ -78,6 +78,7 @@ export const bindings = {
 
 export const states = {
   network: "network",
+  prior: "prior",
   baseline: "baseline",
   observed: "observed only",
   error: "no answer",
@@ -85,6 +86,7 @@ export const states = {
 
 export const stateTitles = {
   network: "The trained network's forecast decides",
+  prior: "The network that Foretide brings forecasts, as no trained one can be used",
   baseline: "A baseline forecasts, as the network cannot be used",
   observed: "No forecast can be used: the observed load alone decides",
   error: "Nothing is known: KEDA is answered with an error, and the HPA holds",

@@ -4,7 +4,7 @@ import * as f from "./format.js";
 import { LedgerPanel } from "./ledger.js";
 import { Spark } from "./spark.js";
 
-const severity = { network: 0, baseline: 1, observed: 2, error: 4 };
+const severity = { network: 0, prior: 0.5, baseline: 1, observed: 2, error: 4 };
 const trouble = (w) => severity[w.state] + (w.stale ? 2 : 0);
 const attention = (w) => w.error !== null || w.state === "observed" || w.stale;
 const ahead = (w) => w.binding === "forecast" || w.binding === "mode";
