@@ -12,6 +12,7 @@ import (
 	"github.com/foretide/foretide/forecast/accuracy"
 	"github.com/foretide/foretide/forecast/backtest"
 	"github.com/foretide/foretide/forecast/baseline"
+	"github.com/foretide/foretide/forecast/lstm"
 	"github.com/foretide/foretide/forecast/registry"
 )
 
@@ -29,15 +30,28 @@ const (
 	fewest = 10
 )
 
-// championName is what the champion's scores go by beside the challenger's.
-const championName = "champion"
+// championName and priorName are what their scores go by beside the
+// challenger's.
+const (
+	championName = "champion"
+	priorName    = "prior"
+)
+
+// named is a network under another name.
+type named struct {
+	*lstm.Model
+	name string
+}
+
+func (n named) Name() string { return n.name }
 
 // contest scores forecasters on the same held-back time.
 type contest struct {
 	plans    []backtest.Plan
 	unscored []Unscored
 
-	// results are the challenger's, then those of the baselines.
+	// results are the challenger's, then those of the prior, if there is one, and
+	// of the baselines.
 	results []backtest.Result
 	// champion is the champion's, zero where there is none to be scored.
 	champion backtest.Result
@@ -95,10 +109,13 @@ func planOf(h forecast.History, heldBack float64) (backtest.Plan, error) {
 	return p, nil
 }
 
-// open scores the challenger, the champion of c, if it has a model, and the
-// baselines.
-func (t *contest) open(ctx context.Context, challenger forecast.Forecaster, c holder, next func(name string, done, total int)) error {
+// open scores the challenger, the prior, if there is one, the champion of c, if
+// it has a model, and the baselines.
+func (t *contest) open(ctx context.Context, challenger, prior *lstm.Model, c holder, next func(name string, done, total int)) error {
 	entrants := []forecast.Forecaster{challenger}
+	if prior != nil {
+		entrants = append(entrants, named{prior, priorName})
+	}
 	for _, b := range baseline.All() {
 		entrants = append(entrants, b)
 	}
@@ -135,13 +152,9 @@ func (t *contest) face(ctx context.Context, c holder) error {
 	if c.model == nil {
 		return nil
 	}
-	result, err := t.enter(ctx, c.model)
-	if err != nil {
-		return err
-	}
-	result.Forecaster = championName
-	t.champion = result
-	return nil
+	var err error
+	t.champion, err = t.enter(ctx, named{c.model, championName})
+	return err
 }
 
 func (t *contest) enter(ctx context.Context, f forecast.Forecaster) (backtest.Result, error) {
@@ -170,10 +183,14 @@ func (t *contest) decide(c holder) (bool, string) {
 		why = fmt.Sprintf("the champion cannot be used (%v)", c.unreadable)
 	}
 	best := slices.MinFunc(t.results[1:], func(a, b backtest.Result) int { return cmp.Compare(crps(a), crps(b)) })
-	if challenger < crps(best) {
-		return true, fmt.Sprintf("promoted: %s, and CRPS %.4f is below the best baseline's %.4f (%s)", why, challenger, crps(best), best.Forecaster)
+	rival := fmt.Sprintf("the best baseline's %.4f (%s)", crps(best), best.Forecaster)
+	if best.Forecaster == priorName {
+		rival = fmt.Sprintf("the prior's %.4f", crps(best))
 	}
-	return false, fmt.Sprintf("not promoted: %s, but CRPS %.4f is not below the best baseline's %.4f (%s)", why, challenger, crps(best), best.Forecaster)
+	if challenger < crps(best) {
+		return true, fmt.Sprintf("promoted: %s, and CRPS %.4f is below %s", why, challenger, rival)
+	}
+	return false, fmt.Sprintf("not promoted: %s, but CRPS %.4f is not below %s", why, challenger, rival)
 }
 
 // scores are the figures of all, for the manifest; what could not be measured

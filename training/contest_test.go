@@ -25,6 +25,9 @@ func TestDecide(t *testing.T) {
 	f := func(challenger, champion float64, c holder, want bool, reason string) {
 		t.Helper()
 		x := contest{results: []backtest.Result{result("lstm", challenger), result("last-value", 0.9), result("holt-winters", 0.5)}, champion: result("champion", champion)}
+		if c.entry.Version == "beside a prior" {
+			x.results = append(x.results, result(priorName, 0.4))
+		}
 		got, why := x.decide(c)
 		if got != want || !strings.Contains(why, reason) {
 			t.Errorf("decided %v, %q; want %v, %q", got, why, want, reason)
@@ -36,6 +39,10 @@ func TestDecide(t *testing.T) {
 	f(0.4, 0, none, true, "there is no champion, and CRPS 0.4000 is below the best baseline's 0.5000 (holt-winters)")
 	f(0.5, 0, none, false, "but CRPS 0.5000 is not below the best baseline's 0.5000 (holt-winters)")
 	f(nan, 0, none, false, "nothing could be measured")
+	prior := none
+	prior.entry.Version = "beside a prior"
+	f(0.4, 0, prior, false, "there is no champion, but CRPS 0.4000 is not below the prior's 0.4000")
+	f(0.39, 0, prior, true, "there is no champion, and CRPS 0.3900 is below the prior's 0.4000")
 	f(0.4, 0.41, there, true, "below the champion's 0.4100 (v3)")
 	f(0.6, 0.61, there, true, "below the champion's")
 	f(0.4, 0.4, there, false, "not below the champion's 0.4000 (v3)")

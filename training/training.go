@@ -5,7 +5,7 @@
 // It decides by the weighted quantile loss (CRPS) over all horizons, by its
 // ratio to one-day seasonal naive, as the geometric mean over the workloads. A
 // challenger takes over from a champion that it beats. The first one has to
-// beat every baseline, for without a champion the baselines serve. A model
+// beat the prior and every baseline, for without a champion they serve. A model
 // that is not promoted is kept all the same, and can be promoted by hand.
 //
 // The held-back time also says when the fit stops, so the scores flatter the
@@ -47,9 +47,11 @@ type Options struct {
 	// newer histories is unfair to the challenger, as the champion has been
 	// fitted to a part of it.
 	HeldBack float64
-	// FineTune starts from the champion's weights where there is a champion,
-	// instead of from scratch.
-	FineTune bool
+	// From is what the fit starts from, [FromPrior] if empty.
+	From From
+	// Prior is the network that serves while there is no champion; it may be
+	// zero. Every challenger is held against it, and the first has to beat it.
+	Prior Prior
 	// Binary is the version of the program, for the manifest.
 	Binary string
 	// Now is the clock, time.Now if nil.
@@ -131,9 +133,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	manifest := registry.Manifest{Binary: o.Binary, Data: dataOf(o.Histories, o.HeldBack)}
 	manifest.Data.Masked = summary(lessons.masked)
-	if o.FineTune && champion.model != nil {
-		fit.Start, manifest.Parent = champion.model, champion.entry.Version
-	}
+	fit.Start, manifest.Parent = o.start(champion)
 	begin := o.Now()
 	model, fitted, err := lstm.Fit(ctx, lessons.seen, fit)
 	if err != nil {
@@ -144,7 +144,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		Stopped: fitted.Stopped, Reproducible: fitted.Reproducible, Seconds: o.Now().Sub(begin).Seconds(),
 	}
 	contest := newContest(o.Histories, o.HeldBack, o.Budget/10)
-	if err := contest.open(ctx, model, champion, o.OnScore); err != nil {
+	if err := contest.open(ctx, model, o.Prior.Model, champion, o.OnScore); err != nil {
 		return Report{}, err
 	}
 	manifest.Scores = contest.scores()

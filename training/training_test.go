@@ -168,7 +168,7 @@ func TestChampionAgainstChallenger(t *testing.T) {
 	}
 	// Going on from the champion.
 	o.Now = func() time.Time { return now().Add(2 * time.Hour) }
-	o.FineTune = true
+	o.From = training.FromChampion
 	third := run(t, o)
 	if third.Version.Parent != first.Version.ID || third.Version.Weights == first.Version.Weights {
 		t.Errorf("parent is %q, want %q and other weights", third.Version.Parent, first.Version.ID)

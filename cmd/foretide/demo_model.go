@@ -27,12 +27,12 @@ func (d *demo) train(ctx context.Context, store *registry.Registry, records []fo
 		}
 		score = func(_ string, done, total int) {
 			if done == 0 {
-				d.say("   scoring it and %d baselines on time that was held back", total-1)
+				d.say("   scoring it and %d others on time that was held back", total-1)
 			}
 		}
 	}
 	report, err := training.Run(ctx, training.Options{
-		Histories: records, Registry: store, Seed: d.seed, Budget: d.budget, Binary: programVersion(),
+		Histories: records, Registry: store, Seed: d.seed, Budget: d.budget, Prior: d.trainPrior(), Binary: programVersion(),
 		// In the shop's own time, an hour before the play, so that the ages on
 		// the page are true there.
 		Now:     func() time.Time { return d.first.Add(d.now().Sub(begin) - time.Hour) },

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/lstm/prior"
 	"github.com/foretide/foretide/forecast/mask"
 	"github.com/foretide/foretide/forecast/registry"
 	"github.com/foretide/foretide/forecast/trace"
@@ -28,7 +29,7 @@ type trainFlags struct {
 	budget         time.Duration
 	seed           uint64
 	heldBack       float64
-	fineTune       bool
+	from           string
 }
 
 func newTrainCommand(a *app) *cobra.Command {
@@ -37,10 +38,11 @@ func newTrainCommand(a *app) *cobra.Command {
 		Use:   "train",
 		Short: "Train a model on recorded traffic, and promote it if it is better",
 		Long: "Train one model on all workloads' histories, from a folder or from Prometheus, and keep it in\n" +
-			"the store. The last part of each history is held back: there the model is scored against the\n" +
-			"baselines and the champion. It becomes the champion if its CRPS is below the champion's, or, with\n" +
-			"no champion yet, below that of every baseline; else it is kept all the same. 'foretide serve'\n" +
-			"picks up a new champion by itself. Interrupted, it leaves the store and the champion as they were.\n\n" +
+			"the store. It goes on from the prior, the network that foretide brings, unless --from says otherwise.\n" +
+			"The last part of each history is held back: there the model is scored against the baselines, the\n" +
+			"prior and the champion. It becomes the champion if its CRPS is below the champion's, or, with no\n" +
+			"champion yet, below that of the prior and of every baseline; else it is kept all the same. 'foretide\n" +
+			"serve' picks up a new champion by itself. Interrupted, it leaves the store and the champion as they were.\n\n" +
 			"Outages, gaps and what is labelled in the traces are not learnt from. Others can be named in a CSV\n" +
 			"file with the header workload,from,to and times in RFC 3339 or Unix seconds; see --mask-file.",
 		Example: "  foretide train --traces ./traces --store file:///var/lib/foretide\n" +
@@ -59,7 +61,7 @@ func newTrainCommand(a *app) *cobra.Command {
 	fs.Float64Var(&f.heldBack, "held-back", 0.1, "share of each history, at its end, to score on and not to learn from")
 	fs.Var(newChoice(&f.mask, "auto", "labels", "off"), "mask", "what not to learn from: auto for outages, gaps and steps that are found and all labels, labels or off")
 	fs.StringVar(&f.maskFile, "mask-file", "", "CSV file of more to leave out, with the header workload,from,to")
-	fs.BoolVar(&f.fineTune, "fine-tune", false, "start from the champion's weights instead of from scratch")
+	fs.Var(newChoice(&f.from, "prior", "champion", "scratch"), "from", "weights to go on from: prior for those that foretide brings, champion for its, where there is one, or scratch for none")
 	return c
 }
 
@@ -136,7 +138,8 @@ func (a *app) train(ctx context.Context, fs *pflag.FlagSet, f *trainFlags) error
 	}
 	progress := a.trainProgress()
 	report, err := training.Run(ctx, training.Options{
-		Histories: histories, Registry: store, Seed: f.seed, Budget: f.budget, HeldBack: f.heldBack, FineTune: f.fineTune,
+		Histories: histories, Registry: store, Seed: f.seed, Budget: f.budget, HeldBack: f.heldBack,
+		From: training.From(f.from), Prior: a.trainPrior(),
 		Mask: finder(f.mask), Binary: programVersion(), Now: a.now, OnMask: progress.masked, OnFit: progress.fit, OnScore: progress.score,
 	})
 	progress.end(err == nil)
@@ -144,6 +147,16 @@ func (a *app) train(ctx context.Context, fs *pflag.FlagSet, f *trainFlags) error
 		return err
 	}
 	return a.result(report, trainReport{report, f.store}.text)
+}
+
+// trainPrior is the prior as training has it; zero where it cannot be used.
+func (a *app) trainPrior() training.Prior {
+	m, err := prior.Load()
+	if err != nil {
+		a.log.Error("the prior cannot be used", "err", err)
+		return training.Prior{}
+	}
+	return training.Prior{Version: prior.Version(), Model: m}
 }
 
 // named reads the spans of the mask file, if there is one.

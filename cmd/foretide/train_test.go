@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/foretide/foretide/forecast"
+	"github.com/foretide/foretide/forecast/lstm/prior"
 	"github.com/foretide/foretide/forecast/prom/promtest"
 	"github.com/foretide/foretide/forecast/registry"
 	"github.com/foretide/foretide/forecast/registry/s3test"
@@ -101,12 +102,15 @@ func TestTrainAndModels(t *testing.T) {
 	}
 
 	first := train("--seed", "3")
-	if m := first.Version; m.Data.Workloads != 2 || m.Training.Seed != 3 || !m.Data.To.Equal(monday()) || len(m.Scores) != 20 {
+	if m := first.Version; m.Data.Workloads != 2 || m.Training.Seed != 3 || !m.Data.To.Equal(monday()) || len(m.Scores) != 7*4 || m.Parent != prior.Version() {
 		t.Errorf("manifest is %+v", m)
 	}
-	second := train("--seed", "4")
+	second := train("--seed", "3", "--from", "scratch")
 	if first.Version.Weights == second.Version.Weights {
-		t.Error("two seeds give the same weights")
+		t.Error("the prior changes nothing")
+	}
+	if second.Version.Parent != "" {
+		t.Errorf("from scratch, and its parent is %q", second.Version.Parent)
 	}
 	one, two := first.Version.ID, second.Version.ID
 
@@ -167,7 +171,7 @@ func TestTrainText(t *testing.T) {
 		t.Fatal(err)
 	}
 	stdout, stderr := want(t, "train", "--traces", traces, "--store", store, "--budget", "2s")
-	for _, part := range []string{"version  20", "data     2 workloads from 2026-03-06 00:00 to 2026-03-09 00:00", "MINUTES AHEAD", "\n1-60 ", "promoted: "} {
+	for _, part := range []string{"version  20", "from     " + prior.Version(), "data     2 workloads from 2026-03-06 00:00 to 2026-03-09 00:00", "MINUTES AHEAD", "\n1-60 ", "promoted: "} {
 		if !strings.Contains(stdout, part) {
 			t.Errorf("stdout has no %q:\n%s", part, stdout)
 		}

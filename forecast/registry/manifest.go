@@ -23,8 +23,8 @@ type Manifest struct {
 	Created time.Time `json:"created"`
 	// Binary is the version of the program that trained.
 	Binary string `json:"binary,omitempty"`
-	// Parent is the version that training started from, empty for a fit from
-	// scratch.
+	// Parent is the version that training started from, "prior-" and eight digits
+	// for a network that the program brought, empty for a fit from scratch.
 	Parent string `json:"parent,omitempty"`
 
 	Data     Data     `json:"data"`
@@ -127,7 +127,19 @@ const stampLayout = "20060102T150405Z"
 func validID(id string) bool {
 	stamp, sum, _ := strings.Cut(id, "-")
 	_, err := time.Parse(stampLayout, stamp)
-	return err == nil && len(stamp) == len(stampLayout) && len(sum) == 8 && strings.Trim(sum, "0123456789abcdef") == ""
+	return err == nil && len(stamp) == len(stampLayout) && validSum(sum)
+}
+
+// validPrior tells whether name is that of a network which a program brings,
+// which is in no registry.
+func validPrior(name string) bool {
+	sum, ok := strings.CutPrefix(name, "prior-")
+	return ok && validSum(sum)
+}
+
+// validSum tells whether sum can be the beginning of a digest.
+func validSum(sum string) bool {
+	return len(sum) == 8 && strings.Trim(sum, "0123456789abcdef") == ""
 }
 
 func versionID(created time.Time, sum string) string {
@@ -146,8 +158,8 @@ func (m Manifest) check() error {
 	if m.Weights.Size < 1 || m.Weights.Size > maxWeights {
 		bad("weights.size is %d, want 1 to %d", m.Weights.Size, int64(maxWeights))
 	}
-	if m.Parent != "" && !validID(m.Parent) {
-		bad("parent is %q, want a version's id", m.Parent)
+	if m.Parent != "" && !validID(m.Parent) && !validPrior(m.Parent) {
+		bad("parent is %q, want a version's id or a prior, such as prior-1a2b3c4d", m.Parent)
 	}
 	for _, f := range []struct {
 		name string

@@ -215,6 +215,26 @@ func TestPromoteRace(t *testing.T) {
 	})
 }
 
+// TestParents are a version, a prior or none; the mistake is named otherwise.
+func TestParents(t *testing.T) {
+	r := open(t, "mem://")
+	f := func(parent string, ok bool) {
+		t.Helper()
+		m := manifest(1)
+		m.Parent = parent
+		if _, err := r.Put(t.Context(), m, []byte("parent "+parent)); (err == nil) != ok {
+			t.Errorf("parent %q: error %v, want none to be %v", parent, err, ok)
+		}
+	}
+	f("", true)
+	f("20261122T141300Z-1a2b3c4d", true)
+	f("prior-1a2b3c4d", true)
+	f("prior-1a2b3c4", false)
+	f("prior-1a2b3c4g", false)
+	f("prior-", false)
+	f("1a2b3c4d", false)
+}
+
 func TestPutRefuses(t *testing.T) {
 	r := open(t, "mem://")
 	m := manifest(1)
