@@ -94,17 +94,15 @@ func (f backtestFlags) check() error {
 	} else if !info.IsDir() {
 		bad("--traces %q: want a folder", f.traces)
 	}
-	network := f.forecaster == lstm.Name
-	switch {
-	case network && f.model == priorModel && f.store != "":
-		bad("--store %q: want none with --model %s", f.store, priorModel)
-	case network && f.model != priorModel && f.store == "":
-		bad("--store: want the URL of the store with the model, or --model %s, or a baseline in --forecaster", priorModel)
-	case !network && f.store != "":
-		bad("--store %q: want none with --forecaster %s", f.store, f.forecaster)
-	}
-	if !network && f.model != "" {
-		bad("--model %q: want none with --forecaster %s", f.model, f.forecaster)
+	if f.forecaster == lstm.Name {
+		wrong = append(wrong, modelMistake(f.store, f.model)...)
+	} else {
+		if f.store != "" {
+			bad("--store %q: want none with --forecaster %s", f.store, f.forecaster)
+		}
+		if f.model != "" {
+			bad("--model %q: want none with --forecaster %s", f.model, f.forecaster)
+		}
 	}
 	if f.online && (f.every < forecast.Step || f.every%forecast.Step != 0) {
 		bad("--every %v: want a multiple of %v", f.every, forecast.Step)
@@ -211,6 +209,17 @@ func (a *app) backtest(ctx context.Context, f backtestFlags) error {
 
 // priorModel is what --model calls the network that the binary brings.
 const priorModel = "prior"
+
+// modelMistake is what is wrong with a store and a model for loadModel.
+func modelMistake(store, model string) []error {
+	switch {
+	case model == priorModel && store != "":
+		return []error{fmt.Errorf("--store %q: want none with --model %s", store, priorModel)}
+	case model != priorModel && store == "":
+		return []error{fmt.Errorf("--store: want the URL of the store with the model, or --model %s for the one that foretide brings", priorModel)}
+	}
+	return nil
+}
 
 // loadModel takes a version, the champion where none is named, from the store;
 // or the prior, for which there is none.

@@ -57,7 +57,7 @@ func newReplayCommand(a *app) *cobra.Command {
 	fs := c.Flags()
 	fs.StringVar(&f.traces, "traces", "", "folder of recorded series: CSV files, plain or gzipped, with the header timestamp,value")
 	fs.StringVar(&f.store, "store", "", "URL of the store with the model, such as file:///var/lib/foretide")
-	fs.StringVar(&f.model, "model", "", "version of the model; the champion if left out")
+	fs.StringVar(&f.model, "model", "", "version of the model, or prior for the one that foretide brings, which needs no store; the champion if left out")
 	fs.StringVar(&f.windows, "windows", "", "CSV file of what to replay, with the columns series, from_unix, to_unix and capacity, in requests a minute")
 	fs.Float64Var(&f.capacity, "capacity", 0, "requests per second that one pod carries where --windows does not say it; if 0, the peak of a series takes 20 pods")
 	fs.DurationVar(&f.startup, "startup", 2*time.Minute, "how long a pod takes from its creation to its first request")
@@ -88,9 +88,7 @@ func (f replayFlags) check() error {
 	} else if !info.IsDir() {
 		bad("--traces %q: want a folder", f.traces)
 	}
-	if f.store == "" {
-		bad("--store: want the URL of the store with the model")
-	}
+	wrong = append(wrong, modelMistake(f.store, f.model)...)
 	if f.windows != "" {
 		if info, err := os.Stat(f.windows); err != nil {
 			bad("--windows %q: %w", f.windows, errors.Unwrap(err))
@@ -146,7 +144,7 @@ func (a *app) replay(ctx context.Context, f replayFlags) error {
 	scaling := backtest.DefaultScaling()
 	scaling.Startup = f.startup
 	ours, err := a.replayWay(ctx, windows, backtest.Replayer{
-		Planner:   plan.Planner{Network: model, Version: version, Baseline: baseline.SeasonalNaiveDay()},
+		Planner:   plan.Planner{Network: model, Prior: f.model == priorModel, Version: version, Baseline: baseline.SeasonalNaiveDay()},
 		Calibrate: true, Policy: f.policy(), Scaling: scaling,
 	})
 	if err != nil {

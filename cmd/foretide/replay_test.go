@@ -97,4 +97,5 @@ func TestReplayMistakes(t *testing.T) {
 	f("--traces "+traces+" --store mem:// --startup -1s --quantile 2 --short-minute -1 --capacity 3 --windows "+file,
 		"--startup -1s: want", "--quantile 2: want", "--short-minute -1: want", "--capacity 3: want it in the file")
 	f("--traces "+traces+" --store mem:// --report x --decisions x", "want another file")
+	f("--traces "+traces+" --store mem:// --model prior", `--store "mem://": want none with --model prior`)
 }
