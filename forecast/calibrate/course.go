@@ -162,10 +162,16 @@ func (c *course) learn(values []float64) {
 		slices.Sort(steps[k])
 		slices.Sort(peaks[k])
 		for j, level := range levels {
-			c.steps[k][j] = accuracy.Quantile(steps[k], level)
-			c.peaks[k][j] = accuracy.Quantile(peaks[k], level)
+			c.steps[k][j] = rounded(accuracy.Quantile(steps[k], level))
+			c.peaks[k][j] = rounded(accuracy.Quantile(peaks[k], level))
 		}
 	}
+}
+
+// rounded is v as Encode keeps it, so that what is resumed says the same to the
+// last digit.
+func rounded(v float64) float64 {
+	return float64(float32(min(max(v, -math.MaxFloat32), math.MaxFloat32)))
 }
 
 // root is the root of a rate, NaN where it is none.

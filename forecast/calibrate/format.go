@@ -26,38 +26,33 @@ const (
 	largest = 1 << 16
 	// longest is the longest name of an expert, in bytes.
 	longest = 255
+	// farthest is how far from 1970 times can be, in seconds: some 35,000 years.
+	farthest = 1 << 40
 )
 
 // Encode writes what was learned, in the format that README.md describes: about
 // 2 kB. Forecasts whose time has not come are left out; they are made anew
 // within the hour.
 func (c *Calibrator) Encode(w io.Writer) error {
-	var b bytes.Buffer
-	b.WriteString(magic)
-	b.WriteByte(format)
-	b.WriteByte(byte(len(c.experts)))
+	b := append(make([]byte, 0, 4096), magic...)
+	b = append(b, format, byte(len(c.experts)))
 	for _, name := range c.experts {
 		if len(name) > longest {
 			return fmt.Errorf("encode calibration: expert %q: want a name of at most %d bytes", name, longest)
 		}
-		b.WriteByte(byte(len(name)))
-		b.WriteString(name)
+		b = append(append(b, byte(len(name))), name...)
 	}
-	if err := binary.Write(&b, binary.LittleEndian, c.last); err != nil {
-		return fmt.Errorf("encode calibration: %w", err)
-	}
+	var err error
+	b = binary.LittleEndian.AppendUint64(b, uint64(c.last))
 	for i := range c.groups {
 		for _, field := range c.groups[i].fields() {
-			if err := binary.Write(&b, binary.LittleEndian, field); err != nil {
+			if b, err = binary.Append(b, binary.LittleEndian, field); err != nil {
 				return fmt.Errorf("encode calibration: %w", err)
 			}
 		}
 	}
-	sum := crc32.ChecksumIEEE(b.Bytes())
-	if err := binary.Write(&b, binary.LittleEndian, sum); err != nil {
-		return fmt.Errorf("encode calibration: %w", err)
-	}
-	if _, err := w.Write(b.Bytes()); err != nil {
+	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+	if _, err := w.Write(b); err != nil {
 		return fmt.Errorf("encode calibration: %w", err)
 	}
 	return nil
@@ -65,7 +60,7 @@ func (c *Calibrator) Encode(w io.Writer) error {
 
 // fields are what is written of a group, in order, to write or to read into.
 func (g *group) fields() []any {
-	return []any{&g.at, g.weights, &g.gap, &g.theta, &g.n, &g.mixed, g.lost, g.heard, &g.covered, &g.pinball}
+	return []any{&g.at, g.weights, &g.gap, g.theta[:], &g.n, &g.mixed, g.lost, g.heard, g.covered[:], g.pinball[:]}
 }
 
 // Decode reads what Encode wrote. The error is one of r, or wraps ErrFormat or
@@ -114,6 +109,9 @@ func decode(data []byte) (*Calibrator, error) {
 	if err := binary.Read(b, binary.LittleEndian, &c.last); err != nil {
 		return nil, fmt.Errorf("%w: it ends before the buckets", ErrCorrupt)
 	}
+	if !possible(c.last) {
+		return nil, fmt.Errorf("%w: the last step is at %d", ErrCorrupt, c.last)
+	}
 	for i := range c.groups {
 		g := &c.groups[i]
 		for _, field := range g.fields() {
@@ -121,7 +119,7 @@ func decode(data []byte) (*Calibrator, error) {
 				return nil, fmt.Errorf("%w: it ends within bucket %d", ErrCorrupt, i)
 			}
 		}
-		if err := g.check(); err != nil {
+		if err := g.check(c.last); err != nil {
 			return nil, fmt.Errorf("%w: bucket %d: %w", ErrCorrupt, i, err)
 		}
 	}
@@ -131,8 +129,16 @@ func decode(data []byte) (*Calibrator, error) {
 	return c, nil
 }
 
-// check tells whether a group is one that could have been learned.
-func (g *group) check() error {
+// possible tells whether t, in Unix seconds, is a time that reckoning can be
+// done with, or never.
+func possible(t int64) bool { return t == never || -farthest < t && t < farthest }
+
+// check tells whether a group is one that could have been learned by the time
+// of the last step.
+func (g *group) check(last int64) error {
+	if !possible(g.at) || g.at > last {
+		return fmt.Errorf("last round at %d, want it no later than the last step at %d", g.at, last)
+	}
 	sum := 0.0
 	for _, w := range g.weights {
 		if !(w > 0) {

@@ -1,8 +1,6 @@
 package calibrate
 
 import (
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/foretide/foretide/forecast"
@@ -29,17 +27,6 @@ func NewOnline(network string) *Online {
 		names = append(names, c.name)
 	}
 	return &Online{calibrator: New(names...), courses: courses(), now: make([]forecast.Forecast, len(names))}
-}
-
-// Resume goes on with a calibrator that was decoded. The error is one whose
-// experts are not those of [NewOnline].
-func Resume(network string, c *Calibrator) (*Online, error) {
-	o := NewOnline(network)
-	if want := o.calibrator.experts; !slices.Equal(c.experts, want) {
-		return nil, fmt.Errorf("resume calibration of the experts %q: want %q", c.experts, want)
-	}
-	o.calibrator = c
-	return o, nil
 }
 
 // Calibrator is the one in use, to inspect.
