@@ -28,8 +28,9 @@ type replayFlags struct {
 	startup                                          time.Duration
 }
 
-// replayShortMinute is the price of a short minute that a replay supposes.
-const replayShortMinute = 65
+// replayShortMinute is the price of a short minute that a replay supposes: one
+// pod for two hours.
+const replayShortMinute = 120
 
 func newReplayCommand(a *app) *cobra.Command {
 	var f replayFlags

@@ -54,7 +54,7 @@ func TestReplay(t *testing.T) {
 		t.Errorf("%d lines, %q and %q; want a header and one a minute from %d on, with target 90", len(rows), rows[0], rows[1], from.Unix())
 	}
 	html := strings.Join(lines(t, page), "\n")
-	for _, want := range []string{"<svg", "shop/cart", "a short minute costs 65 minutes of a pod", version} {
+	for _, want := range []string{"<svg", "shop/cart", "a short minute costs 120 minutes of a pod", version} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %q in the page", want)
 		}

@@ -116,8 +116,18 @@ func TestPriceOfAShortMinute(t *testing.T) {
 	if last.Replicas < 15 || last.Level < 0.99 {
 		t.Errorf("at the highest price %+v, want more than the 0.99 quantile", last)
 	}
+	// The price is put on the last minute of the window, and on each of a window
+	// that is longer than the HPA holds.
+	steps[0] = forecast.Quantiles{200, 200, 200, 200, 200, 200, 200}
+	f.Peaks = forecast.RunningPeaks(steps)
+	for lead, want := range map[time.Duration]int{2 * time.Minute: 11, 6 * time.Minute: 20} {
+		p := Policy{TargetPerPod: 10, Quantile: 0.5, ShortMinute: 100, LeadTime: lead, Mode: Max}
+		if got, err := p.Target(origin.Add(time.Minute), 5, f, Pods{}); err != nil || got.Replicas != want {
+			t.Errorf("lead %v: %d pods, %v; want %d", lead, got.Replicas, err, want)
+		}
+	}
 	p := Policy{Quantile: 0.5, ShortMinute: 100, LeadTime: 2 * time.Minute, Mode: Max}
-	if got, _ := p.Target(origin.Add(time.Minute), 5, f, Pods{}); got.Value != 60 || got.Level != 0.5 {
-		t.Errorf("without a target per pod: %v at %v, want the quantile, 60", got.Value, got.Level)
+	if got, _ := p.Target(origin.Add(time.Minute), 5, f, Pods{}); got.Value != 200 || got.Level != 0.5 {
+		t.Errorf("without a target per pod: %v at %v, want the quantile, 200", got.Value, got.Level)
 	}
 }

@@ -157,7 +157,11 @@ func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast, th
 		// steps between origin and now have passed, but a peak in them may
 		// still be running, and leaving them in can only raise the target.
 		t.Window = stepsTo(f, now.Add(p.LeadTime))
-		t.Predicted, t.Level = p.ready(&f.Peaks[t.Window-1])
+		t.Predicted = p.ready(f, t.Window)
+		t.Level = p.Quantile
+		if p.priced() {
+			t.Level = 1 - exceeds(&f.Peaks[t.Window-1], t.Predicted)
+		}
 		if unseen || t.Predicted > t.Planned {
 			t.Planned, t.Binding = t.Predicted, ByForecast
 		}
@@ -186,26 +190,45 @@ func (p Policy) Target(now time.Time, observed float64, f *forecast.Forecast, th
 	return t, nil
 }
 
-// ready is the rate to be ready for, of one with the quantiles q, and the level
-// that it is at.
-func (p Policy) ready(q *forecast.Quantiles) (rate, level float64) {
-	if p.ShortMinute == 0 || !(p.TargetPerPod > 0) {
-		return q.At(p.Quantile), p.Quantile
+// priced tells whether the price of a short minute decides.
+func (p Policy) priced() bool { return p.ShortMinute > 0 && p.TargetPerPod > 0 }
+
+// ready is the rate to be ready for in the first window steps of f. A quantile
+// is one of their peak. A price is one of a minute, so that it is put on the
+// last of them: those before were decided on by earlier answers, which the HPA
+// still holds, unless the lead is longer than it does.
+func (p Policy) ready(f *forecast.Forecast, window int) float64 {
+	switch {
+	case !p.priced():
+		return f.Peak(window, p.Quantile)
+	case p.LeadTime <= Stabilisation:
+		return p.cheapest(f, window, window)
 	}
-	rate = float64(cheapest(q, p.TargetPerPod, p.ShortMinute)) * p.TargetPerPod
-	return rate, 1 - exceeds(q, rate)
+	return p.cheapest(f, 1, window)
+}
+
+// cheapest is what the pods carry that are worth their price in each of the
+// steps.
+func (p Policy) cheapest(f *forecast.Forecast, from, to int) float64 {
+	need := 0
+	for h := from; h <= to; h++ {
+		need = max(need, cheapest(&f.Steps[h-1], p.TargetPerPod, p.ShortMinute))
+	}
+	return float64(need) * p.TargetPerPod
 }
 
 // later is how many pods are needed once the HPA no longer holds, until those
 // asked for then would serve.
 func (p Policy) later(now time.Time, f *forecast.Forecast) int {
-	need := 0
-	from := stepsTo(f, now.Add(Stabilisation))
-	for h := from; h <= stepsTo(f, now.Add(Stabilisation+p.LeadTime)); h++ {
-		rate, _ := p.ready(&f.Steps[h-1])
-		need = max(need, pods(rate, p.TargetPerPod))
+	from, to := stepsTo(f, now.Add(Stabilisation)), stepsTo(f, now.Add(Stabilisation+p.LeadTime))
+	if p.priced() {
+		return pods(p.cheapest(f, from, to), p.TargetPerPod)
 	}
-	return need
+	rate := 0.0
+	for h := from; h <= to; h++ {
+		rate = max(rate, f.Steps[h-1].At(p.Quantile))
+	}
+	return pods(rate, p.TargetPerPod)
 }
 
 // stepsTo is how many steps of f, at least one, have begun by t.
