@@ -51,63 +51,39 @@ const (
 )
 
 // Memory is how many steps before the origin a window may depend on. A longer
-// history changes nothing.
-const Memory = Week + Steps*Stride + smooth + 1
+// history changes nothing. It is a multiple of five, see fives.
+const Memory = (Week + Steps*Stride + smooth + 1 + 4) / 5 * 5
 
 // smooth is how many steps to each side a seasonal value is averaged over.
 const smooth = 2
 
-// Source is a series prepared to cut windows from. It is read-only until it is
-// reset.
+// Source is a series to cut windows from. It is read-only.
 type Source struct {
 	y     []float64
 	phase int // seconds of the day at step 0
-	// known[i] is how many of the first i blocks' steps are known.
-	known []int32
 }
 
-// block is how many steps are counted together.
-const block = 64
-
-// NewSource prepares s, which it keeps.
-func NewSource(s forecast.Series) *Source {
-	p := new(Source)
-	p.Reset(s)
-	return p
-}
-
-// Reset prepares s instead of what p held, in the same memory where that is
-// large enough. It does no more than Known needs: a window reads little of a
-// long series, so whatever is summed up here would be summed up in vain by who
-// cuts but one.
-func (p *Source) Reset(s forecast.Series) {
-	p.y, p.phase = s.Values, int(((s.Start.Unix()%86400)+86400)%86400)
-	p.known = append(p.known[:0], 0)
-	sum := 0
-	for i := block; i <= len(p.y); i += block {
-		_, n := total(p.y[i-block : i])
-		sum += n
-		p.known = append(p.known, int32(sum))
-	}
+// NewSource makes a source of s, whose values it keeps.
+func NewSource(s forecast.Series) Source {
+	return Source{s.Values, int(((s.Start.Unix() % 86400) + 86400) % 86400)}
 }
 
 // Len is the number of steps of the series.
-func (p *Source) Len() int { return len(p.y) }
+func (p Source) Len() int { return len(p.y) }
 
 // Known says whether any step in [i, j) is known.
-func (p *Source) Known(i, j int) bool {
+func (p Source) Known(i, j int) bool {
 	i, j = min(max(i, 0), len(p.y)), min(max(j, 0), len(p.y))
-	return i < j && p.before(j) > p.before(i)
-}
-
-// before is how many of the first i steps are known.
-func (p *Source) before(i int) int {
-	_, n := total(p.y[i/block*block : i])
-	return int(p.known[i/block]) + n
+	for ; j > i; j-- { // the newest are asked for most, and mostly known
+		if v := p.y[j-1]; v == v {
+			return true
+		}
+	}
+	return false
 }
 
 // clock is the fraction of the day at step i, in [0, 1).
-func (p *Source) clock(i int) float64 {
+func (p Source) clock(i int) float64 {
 	return float64((p.phase+i*int(forecast.Step/time.Second))%86400) / 86400
 }
 

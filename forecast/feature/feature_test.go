@@ -175,13 +175,11 @@ func BenchmarkCut(b *testing.B) {
 	for name, s := range map[string]forecast.Series{"whole": whole, "gappy": gappy} {
 		b.Run(name, func(b *testing.B) {
 			s := s.Between(s.Time(s.Len()-Memory), s.End())
-			var p Source
 			var c Cutter
 			w := newWindow()
 			b.ReportAllocs()
 			for b.Loop() {
-				p.Reset(s)
-				c.Cut(&p, 0, s.Len()-1, w)
+				c.Cut(NewSource(s), 0, s.Len()-1, w)
 			}
 		})
 	}

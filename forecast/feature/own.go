@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// grain is how many steps are one to the regression, and grains how many of
-	// those it looks at: a day, and the hour before it.
+	// grain is how many steps are one to the regression, as in fives, and grains
+	// how many of those it looks at: a day, and the hour before it.
 	grain     = 5
 	grains    = recent / grain
 	grainHour = 60 / grain
@@ -57,7 +57,7 @@ func (c *Cutter) grind() {
 		if k > 0 {
 			c.move[k] = orZero(v - c.came[k-1])
 		}
-		u, b := c.earlier(len(c.y) - recent + k*grain)
+		u, b := c.earlier(k)
 		c.offUsual[k] = orZero(v - u)
 		usual, before = orElse(u, usual), orElse(b, before)
 		c.usually[k], c.dayBefore[k] = usual, before
@@ -69,18 +69,19 @@ func (c *Cutter) grind() {
 	}
 }
 
-// earlier is what the earlier days showed for the grain that begins at step at,
-// off the level: their mean, and yesterday alone; NaN where nothing is known.
-func (c *Cutter) earlier(at int) (usual, yesterday float64) {
+// earlier is what the earlier days showed for grain k, off the level: their mean,
+// and yesterday alone; NaN where nothing is known.
+func (c *Cutter) earlier(k int) (usual, yesterday float64) {
 	yesterday = math.NaN()
 	var sum float64
 	days := 0
+	five, at := len(c.five)-grains+k, len(c.y)-recent+k*grain
 	for day := range min(max(at, 0)/Day, grainDays) {
+		five -= Day / grain
 		at -= Day
-		w := (*[grain]float64)(c.y[at:])
-		m := ((w[0] + w[1]) + (w[2] + w[3]) + w[4]) * (1. / grain)
+		m := c.five[five] * (1. / grain)
 		if m != m {
-			m = mean(w[:])
+			m = mean(c.y[at : at+grain])
 		}
 		if d := m - c.Level; d == d {
 			sum += d

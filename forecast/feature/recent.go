@@ -25,6 +25,47 @@ type latest struct {
 	day, hour, quarter stretch
 }
 
+// fives are the sums of five steps each, the last of which end at the origin: all
+// that a window may depend on, read once. NaN where a step is missing.
+type fives [Memory / 5]float64
+
+// sumFives reads the history, and counts what is known of it.
+func (c *Cutter) sumFives() {
+	n := min(len(c.y)/5, len(c.five))
+	begin := len(c.y) - 5*n
+	_, c.count = total(c.y[max(len(c.y)-Memory, 0):begin])
+	for i := range len(c.five) - n {
+		c.five[i] = math.NaN()
+	}
+	y := c.y[begin:]
+	for i := len(c.five) - n; i < len(c.five); i++ {
+		w := (*[5]float64)(y)
+		y = y[5:]
+		s := (w[0] + w[1]) + (w[2] + w[3]) + w[4]
+		c.five[i] = s
+		if s == s {
+			c.count += 5
+		} else {
+			_, known := total(w[:])
+			c.count += known
+		}
+	}
+}
+
+// span is the sum of n fives from the one that begins so many steps before the
+// step after the origin, and how many steps of them are known.
+func (c *Cutter) span(back, n int) (sum float64, known int) {
+	from := len(c.five) - back/5
+	for _, s := range c.five[max(from, 0):max(from+n, 0)] {
+		sum += s
+	}
+	if from >= 0 && sum == sum {
+		return sum, 5 * n
+	}
+	begin := len(c.y) - back
+	return total(c.y[max(begin, 0):max(begin+5*n, 0)])
+}
+
 // stretch is what is known of some steps up to the origin.
 type stretch struct {
 	deviation float64 // standard, 0 where fewer than two steps are known

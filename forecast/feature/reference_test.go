@@ -257,7 +257,7 @@ func (p plain) statics(w Window) {
 	for _, n := range []int{60, 5, Day} {
 		out = append(out, float64(len(p.known(1-n, 1)))/float64(n))
 	}
-	out = append(out, math.Log1p(min(float64(len(p.known(1-len(p.y), 1))), Week))/10)
+	out = append(out, math.Log1p(min(float64(len(p.known(1-Memory, 1))), Week))/10)
 	const wide = forecast.Horizon / Bins
 	bins := func(of func(i int) float64) (means []float64) {
 		for b := range Bins {

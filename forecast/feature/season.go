@@ -103,11 +103,10 @@ func (c *Cutter) same(k int) (s same) {
 func (c *Cutter) usual() (means [3]float64) {
 	var days [3]float64
 	for day := 1; day <= Days; day++ {
-		end := max(len(c.y)-day*Day, 0)
-		sum, known := 0.0, 0
+		sum, known, end := 0.0, 0, day*Day
 		for i, n := range [...]int{180, 360, 720} {
-			from := max(len(c.y)-day*Day-n, 0)
-			s, k := total(c.y[from:end])
+			from := day*Day + n
+			s, k := c.span(from, (from-end)/5)
 			sum, known, end = sum+s, known+k, from
 			if known > 0 {
 				means[i] += sum / float64(known)

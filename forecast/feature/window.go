@@ -56,8 +56,9 @@ type Cutter struct {
 	Scale
 	perUnit float64   // the inverse of Unit
 	y       []float64 // the steps that count, of which the last is the origin
-	count   int       // how many of them are known
-	clock   float64   // fraction of the day at the origin
+	count   int       // how many of the last Memory of them are known
+	five    fives
+	clock   float64 // fraction of the day at the origin
 	latest
 	seasons
 	shapes
@@ -66,9 +67,10 @@ type Cutter struct {
 
 // Cut fills w with what is known at step origin of p of the steps from since
 // on, and gives the scale it is in. One of them must be known.
-func (c *Cutter) Cut(p *Source, since, origin int, w Window) Scale {
+func (c *Cutter) Cut(p Source, since, origin int, w Window) Scale {
 	since = max(since, 0)
-	c.y, c.count, c.clock = p.y[since:origin+1], p.before(origin+1)-p.before(since), p.clock(origin)
+	c.y, c.clock = p.y[since:origin+1], p.clock(origin)
+	c.sumFives()
 	c.rescale()
 	c.recall()
 	c.recur()

@@ -11,7 +11,7 @@ import (
 
 // source is one history ready to be drawn from.
 type source struct {
-	*feature.Source
+	feature.Source
 	// truth is what is learnt of each step, NaN for nothing.
 	truth []float64
 	// fitted is the first step that is held back.

@@ -60,20 +60,11 @@ func (m *Model) forward(e *engine, histories []forecast.History, forecasts []for
 	e.resize(len(histories))
 	var scales [chunk]feature.Scale
 	for i, h := range histories {
-		// Summing up more than a window may depend on would only take time,
-		// unless all that is known lies before it.
-		s := h.Series
-		recent := s.Between(s.Time(s.Len()-feature.Memory), s.End())
-		if _, _, known := recent.Last(); known {
-			s = recent
-		}
-		e.source.Reset(s)
-		scales[i] = e.cutter.Cut(&e.source, 0, s.Len()-1, window(e.batch, i))
+		scales[i] = e.cutter.Cut(feature.NewSource(h.Series), 0, h.Len()-1, window(e.batch, i))
 	}
 	out := e.run(m.weights)
 	for i, h := range histories {
 		steps, peaks := quantiles(&e.mix, out[i*outputs:(i+1)*outputs], e.batch.base[i*bases:(i+1)*bases], scales[i])
 		forecasts[i] = forecast.Forecast{Workload: h.Workload, Origin: h.Origin(), Steps: steps, Peaks: peaks, By: Name}
 	}
-	e.source.Reset(forecast.Series{}) // lest the pool keeps a history alive
 }

@@ -218,7 +218,6 @@ func (g *graph[F]) gradient(i int) ([]F, error) {
 // It owns all the memory that takes, so a run allocates nothing.
 type engine struct {
 	batch  *batch[float32]
-	source feature.Source // of the history being cut
 	cutter feature.Cutter
 	seq    *sequence[float32]
 	mid    *dense[float32]
