@@ -57,7 +57,8 @@ demo: build ## a shop's mesh on a fast clock, with the page; FOR=60s ends it by 
 	bin/foretide demo $(if $(FOR),--for $(FOR))
 
 # TRACES is a folder of the public sets that NOTICE names, one folder each. It
-# takes some minutes, and gives the same weights for the same traces.
+# takes some minutes, and gives the same weights for the same traces on the same
+# kind of processor.
 prior: ## fit the network that the binary brings, from TRACES=DIR and generated traffic
 	@test -n "$(TRACES)" || { echo "make prior: want TRACES=DIR, a folder of the public traces that NOTICE names" >&2; exit 1; }
 	go run ./cmd/makeprior --traces "$(TRACES)"
