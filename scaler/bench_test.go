@@ -1,15 +1,20 @@
 package scaler
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
 	"testing"
 	"time"
-
-	"net"
 
 	pb "github.com/kedacore/keda/v2/pkg/scalers/externalscaler"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/foretide/foretide/forecast"
 )
 
 // thousand is a loop over a thousand workloads, each with a trigger, after its
@@ -93,4 +98,44 @@ func BenchmarkFirstContact(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkState saves the calibrations of ten thousand workloads, and gives
+// them to a loop that has just started.
+func BenchmarkState(b *testing.B) {
+	const workloads = 10_000
+	s := restlessShop()
+	r := newRig(b, s, keeping(b.TempDir(), io.Discard))
+	_ = r.Step(b.Context(), noon)
+	_ = r.Step(b.Context(), noon.Add(15*time.Second))
+	base := r.feeds[LoadSpec{}]
+	cart := base.tracks[shop("cart")]
+	var online bytes.Buffer
+	if err := cart.calibration.online.Encode(&online); err != nil {
+		b.Fatal(err)
+	}
+	base.tracks = map[forecast.Workload]*track{}
+	for i := range workloads {
+		t := base.track(shop(fmt.Sprintf("w%05d", i)))
+		t.series = cart.series
+		r.keeper.unclaimed[r.identity(LoadSpec{}, t.workload)] = learned{noon, online.Bytes()}
+	}
+	unclaimed := maps.Clone(r.keeper.unclaimed)
+	b.Run("restore", func(b *testing.B) {
+		for b.Loop() {
+			r.keeper.unclaimed = maps.Clone(unclaimed)
+			r.restore()
+		}
+		b.ReportMetric(float64(len(r.keeper.unclaimed)), "refused")
+	})
+	b.Run("save", func(b *testing.B) {
+		for b.Loop() {
+			r.save(noon)
+		}
+		file, err := os.Stat(r.keeper.path)
+		if err != nil || r.keeper.failed != nil {
+			b.Fatal(err, r.keeper.failed)
+		}
+		b.ReportMetric(float64(file.Size())/workloads, "bytes/workload")
+	})
 }

@@ -10,11 +10,16 @@ import (
 	"github.com/foretide/foretide/forecast/plan"
 )
 
-// What was learned of a workload is not kept anywhere: the store holds what it
-// was learned from. After a start, forecasts of the last day are made again and
-// verified, some at each step and beside it, and until a workload's are done
-// its forecasts are given out as the forecaster made them.
+// What was learned of a workload can be saved, see keep.go, and need not be: the
+// metrics store holds what it was learned from. Where nothing usable is saved,
+// forecasts of the last day are made again and verified, some at each step and
+// beside it, and until a workload's are done its forecasts are given out as the
+// forecaster made them.
 const (
+	// networkExpert is what a calibration calls the network, whatever its
+	// version: as a new champion goes on with what was learned of the one before,
+	// so does one that finds it saved.
+	networkExpert = "network"
 	// relearnSpan is how much of the past is forecast again, and relearnEvery
 	// how often: what a calibration remembers, as densely as it remembers it.
 	relearnSpan  = 24 * time.Hour
@@ -31,8 +36,8 @@ type calibration struct {
 	online *calibrate.Online
 	// next is the origin to be forecast again next, zero before the first.
 	next time.Time
-	// live tells that the past is done.
-	live bool
+	// live tells that the past is done, and restored that it did not have to be.
+	live, restored bool
 	// report is of the newest forecast, nil before; the loop's mutex guards it.
 	report *calibrate.Report
 }
@@ -93,7 +98,7 @@ func (l *Loop) relearn(ctx context.Context, planner plan.Planner) {
 func (c *calibration) relearn(planner plan.Planner, h forecast.History, most int) int {
 	end := h.Origin()
 	if c.next.IsZero() {
-		c.online = calibrate.NewOnline("network")
+		c.online = calibrate.NewOnline(networkExpert)
 		c.next = later(h.Start, end.Add(-relearnSpan))
 	}
 	var past []forecast.History
@@ -113,4 +118,26 @@ func (c *calibration) relearn(planner plan.Planner, h forecast.History, most int
 		_, _ = c.online.Forecast(past[i], network)
 	}
 	return len(past) + 1
+}
+
+// tally counts where the calibrations are from. The caller holds forecasting.
+func (l *Loop) tally() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var s CalibrationStatus
+	for _, f := range l.feeds {
+		for _, t := range f.tracks {
+			switch c := &t.calibration; {
+			case c.restored:
+				s.Restored++
+			case c.live:
+				s.Relearned++
+			default:
+				if _, _, known := t.series.Last(); known {
+					s.Relearning++
+				}
+			}
+		}
+	}
+	l.calibrations = s
 }

@@ -38,6 +38,7 @@ type Loop struct {
 	wake    chan struct{} // there is a feed that was never read
 
 	observing, forecasting sync.Mutex // one of each at a time
+	keeper                 *keeper    // nil if calibrations are not kept
 
 	// mu guards what follows. It is never held while somebody else is asked:
 	// not a source, not a forecaster.
@@ -45,6 +46,8 @@ type Loop struct {
 	at       time.Time
 	feeds    map[LoadSpec]*feed
 	triggers []*registration // in the order first seen
+	// calibrations is as of the last forecast, but for Saved.
+	calibrations CalibrationStatus
 }
 
 // registration is a trigger that KEDA asks for.
@@ -56,8 +59,8 @@ type registration struct {
 }
 
 // NewLoop makes a loop that has not read anything yet. The error is an
-// interval that cannot be, a default source that cannot be opened, or metrics
-// that are registered already.
+// interval that cannot be, a default source that cannot be opened, a state
+// directory that cannot be written to, or metrics that are registered already.
 func NewLoop(o Options) (*Loop, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -68,63 +71,17 @@ func NewLoop(o Options) (*Loop, error) {
 		return nil, fmt.Errorf("open the default source: %w", err)
 	}
 	l := &Loop{o: o, begun: make(chan struct{}), wake: make(chan struct{}, 1), feeds: map[LoadSpec]*feed{{}: newFeed(LoadSpec{}, source)}}
+	if o.Calibrate && o.State != "" {
+		if l.keeper, err = newKeeper(o.State, o.MaxWorkloads+maxTriggers, o); err != nil {
+			return nil, err
+		}
+	}
 	l.metrics, err = newLoopMetrics(l, o.Registerer)
 	return l, err
 }
 
 // Snapshot is the newest one, nil before the first step.
 func (l *Loop) Snapshot() *Snapshot { return l.snap.Load() }
-
-// Run makes a step at once and then at every full interval of the clock, until
-// ctx ends; it then returns nil. A source that fails or is slow, and a forecast
-// that takes long, delay no snapshot beyond Timeout: forecasts are made beside
-// the steps, and each step publishes what there is.
-func (l *Loop) Run(ctx context.Context) error {
-	due := make(chan time.Time, 1)
-	var g errgroup.Group
-	g.Go(func() error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case now := <-due:
-				l.forecast(ctx, now)
-			}
-		}
-	})
-	g.Go(func() error {
-		now, onlyNew := l.o.Now(), false
-		for {
-			_ = l.observe(ctx, now, onlyNew) // it has logged what failed
-			select {
-			case due <- now:
-			default: // the forecaster is busy; it is asked again next time
-			}
-			next := l.o.Now().Truncate(l.o.Interval).Add(l.o.Interval)
-			timer := time.NewTimer(next.Sub(l.o.Now()))
-			select {
-			case <-ctx.Done():
-				timer.Stop()
-				return nil
-			case <-timer.C:
-				now, onlyNew = next, false
-			case <-l.wake:
-				timer.Stop()
-				now, onlyNew = l.o.Now(), true
-			}
-		}
-	})
-	return g.Wait()
-}
-
-// Step does at now what Run does at each interval, one thing after the other:
-// read, publish, forecast what a new minute asks for, publish again. The error
-// is what the sources failed with; a snapshot is published all the same.
-func (l *Loop) Step(ctx context.Context, now time.Time) error {
-	err := l.observe(ctx, now, false)
-	l.forecast(ctx, now)
-	return err
-}
 
 // observe reads all feeds, or only those that were never read, and publishes.
 func (l *Loop) observe(ctx context.Context, now time.Time, onlyNew bool) error {
@@ -231,6 +188,10 @@ func (l *Loop) forget(now time.Time) {
 func (l *Loop) forecast(ctx context.Context, now time.Time) {
 	l.forecasting.Lock()
 	defer l.forecasting.Unlock()
+	if l.o.Calibrate {
+		l.restore()
+		defer l.tally()
+	}
 
 	l.mu.Lock()
 	var tracks []*track

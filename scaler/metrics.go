@@ -24,6 +24,7 @@ type loopMetrics struct {
 	sourceFailed, sourceAge, workloads, leftOut *prometheus.Desc
 	undecided, stepAge                          *prometheus.Desc
 	coverage, pinball, weight                   *prometheus.Desc
+	calibrations, stateAge                      *prometheus.Desc
 }
 
 // newLoopMetrics registers the metrics of l with reg, which may be nil.
@@ -35,7 +36,7 @@ func newLoopMetrics(l *Loop, reg prometheus.Registerer) (*loopMetrics, error) {
 	m := &loopMetrics{
 		loop: l,
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "foretide_step_errors_total", Help: "Steps in which a source could not be read, one a source.",
+			Name: "foretide_step_errors_total", Help: "Steps in which a source could not be read, one a source, or what is learned could not be saved.",
 		}, []string{"phase"}),
 		forecasts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "foretide_forecasts_total", Help: "Forecasts made, by the rung of the ladder that made them.",
@@ -62,6 +63,8 @@ func newLoopMetrics(l *Loop, reg prometheus.Registerer) (*loopMetrics, error) {
 		coverage:        desc("forecast_coverage_ratio", "Share of rates of about the last day at or below the quantile forecast for them.", "namespace", "workload", "level"),
 		pinball:         desc("forecast_pinball_loss", "Quantile loss of forecasts of about the last day, averaged over the levels, in requests per second.", "namespace", "workload", "minutes_ahead"),
 		weight:          desc("forecast_expert_weight_ratio", "Weight that an expert has in the forecasts.", "namespace", "workload", "minutes_ahead", "expert"),
+		calibrations:    desc("calibrations", "Workloads by where the calibration of their forecasts comes from: restored from what was saved, or relearned from history; relearning is not in use yet.", "state"),
+		stateAge:        desc("state_age_seconds", "Time since the calibrations were last saved."),
 		leftOut:         desc("workloads_left_out", "Workloads beyond the bound, which are not looked at."),
 	}
 	if reg == nil {
@@ -137,14 +140,20 @@ func (m *loopMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	m.calibration(s, gauge)
+	gauge(m.stateAge, since(s.Calibrations.Saved))
 	for name, v := range undecided {
 		gauge(m.undecided, v, name[0], name[1])
 	}
 }
 
-// calibration gives how forecasts did. A workload that is read from two sources
+// calibration gives where calibrations are from, and how forecasts did. A workload that is read from two sources
 // counts once, as the one that sorts first.
 func (m *loopMetrics) calibration(s *Snapshot, gauge func(d *prometheus.Desc, v float64, labels ...string)) {
+	if m.loop.o.Calibrate {
+		gauge(m.calibrations, float64(s.Calibrations.Restored), "restored")
+		gauge(m.calibrations, float64(s.Calibrations.Relearned), "relearned")
+		gauge(m.calibrations, float64(s.Calibrations.Relearning), "relearning")
+	}
 	var before forecast.Workload
 	for _, w := range s.Workloads {
 		r := w.Calibration

@@ -25,6 +25,11 @@ type Options struct {
 	// Calibrate weighs and corrects forecasts by how earlier ones of the same
 	// workload did, see forecast/calibrate.
 	Calibrate bool
+	// State is the directory in which calibrations are kept from one start to the
+	// next, made if it is missing; README.md describes the file. Empty keeps
+	// nothing: they are learned again from history. Without Calibrate it counts
+	// for nothing. Two loops should not share one.
+	State string
 	// Interval is the distance of two steps: a divisor of a minute, 15 seconds
 	// if zero. Timeout is how long a step may read, two thirds of Interval if
 	// zero.

@@ -73,11 +73,15 @@ func (l *Loop) publish() {
 	base := l.feeds[LoadSpec{}]
 	m := l.o.Model()
 	s := &Snapshot{
-		At:      l.at,
-		Model:   m.Status,
-		Source:  SourceStatus{Answered: base.answered, Since: base.since, Filled: base.filled(l.at), LeftOut: base.leftOut},
-		answers: make(map[Trigger]*answer, len(l.triggers)),
-		next:    make(chan struct{}),
+		At:           l.at,
+		Model:        m.Status,
+		Source:       SourceStatus{Answered: base.answered, Since: base.since, Filled: base.filled(l.at), LeftOut: base.leftOut},
+		Calibrations: l.calibrations,
+		answers:      make(map[Trigger]*answer, len(l.triggers)),
+		next:         make(chan struct{}),
+	}
+	if l.keeper != nil {
+		s.Calibrations.Saved = l.keeper.saved
 	}
 	if base.err != nil {
 		s.Source.Err = base.err.Error()

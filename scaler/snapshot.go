@@ -19,6 +19,8 @@ type Snapshot struct {
 	Model ModelStatus
 	// Source is the state of the metrics store.
 	Source SourceStatus
+	// Calibrations tells where what is learned online comes from.
+	Calibrations CalibrationStatus
 	// Workloads is sorted by name.
 	Workloads []*WorkloadState
 
@@ -54,6 +56,18 @@ type SourceStatus struct {
 	// LeftOut is how many workloads are not looked at because there are more
 	// than the bound allows.
 	LeftOut int
+}
+
+// CalibrationStatus tells where what is learned online comes from. All of it is
+// zero where nothing is calibrated.
+type CalibrationStatus struct {
+	// Restored is how many calibrations in use were saved before the start, and
+	// Relearned how many were learned from history. Relearning is how many are
+	// not in use yet.
+	Restored, Relearned, Relearning int
+	// Saved is when they were last saved, before the start or after it; zero if
+	// they are not.
+	Saved time.Time
 }
 
 // WorkloadState is one workload at one step.

@@ -122,7 +122,7 @@ type rig struct {
 	clock  atomic.Int64
 }
 
-func newRig(t *testing.T, s *store, change func(*Options)) *rig {
+func newRig(t testing.TB, s *store, change func(*Options)) *rig {
 	t.Helper()
 	r := &rig{store: s}
 	r.clock.Store(noon.UnixNano())
