@@ -220,7 +220,8 @@ func TestServeThroughTheLossOfEverything(t *testing.T) {
 // TestServeWithNothing: no store, and a Prometheus that was never there. It
 // says so, answers what needs neither, and stops cleanly.
 func TestServeWithNothing(t *testing.T) {
-	p := startServe(t, "--prometheus", "http://127.0.0.1:1")
+	state := filepath.Join(t.TempDir(), "state")
+	p := startServe(t, "--prometheus", "http://127.0.0.1:1", "--state", state)
 	w := forecast.Workload{Namespace: "shop", Name: "cart"}
 	p.wait("the reason is told", 20*time.Second, func() error {
 		_, err := p.ask(w)
@@ -240,6 +241,23 @@ func TestServeWithNothing(t *testing.T) {
 	}
 	if code := p.stop(); code != exitOK {
 		t.Errorf("exit code %d, want %d:\n%s", code, exitOK, p.log)
+	}
+	if saved, err := filepath.Glob(filepath.Join(state, "*")); err != nil || len(saved) != 1 {
+		t.Errorf("in the state directory there is %q, %v; want one file", saved, err)
+	}
+}
+
+// TestServeWithoutAPlaceForItsState: it ends before it listens or asks.
+func TestServeWithoutAPlaceForItsState(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"serve", "--prometheus", "http://127.0.0.1:1", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--state", file}, &out, &errs)
+	want := fmt.Sprintf("keep state in %q", file)
+	if code != exitFailure || !strings.Contains(errs.String(), want) || strings.Contains(errs.String(), "serving") {
+		t.Errorf("exit code %d, want %d and %s before anything is served:\n%s", code, exitFailure, want, &errs)
 	}
 }
 
@@ -271,6 +289,7 @@ func TestServeNamesEveryMistake(t *testing.T) {
 		"--prometheus \"ftp://x\"", "--preset \"itsio\"", "--grpc \"nowhere\"", "--http \":99999999\"", "--tls-cert \"a\" and --tls-key \"\"", "--interval 7s",
 		"--model-interval 0s", "--drain -1s", "--max-workloads 0", "--prometheus-header", "--prometheus-bearer-token-file \"/nope\"", "--rate-window \"1s\"")
 	f("--prometheus http://x --tls-client-ca ca.crt", "--tls-client-ca \"ca.crt\"")
+	f("--prometheus http://x --state /tmp --calibrate=false", "--state \"/tmp\": want it with --calibrate only")
 	f("--prometheus http://x --tls-cert "+junk+" --tls-key "+junk+" --tls-client-ca "+junk, "load certificate", "load client authority")
 	f("--prometheus http://x --query up --preset istio --query-workload-label 0", "--preset \"istio\": want none beside --query", "--query-workload-label \"0\"")
 	f("--prometheus http://x --store nowhere://x --grpc 127.0.0.1:0 --http 127.0.0.1:0", "--store \"nowhere://x\"")
