@@ -22,7 +22,7 @@ type size struct {
 // standard is the size that is fitted. More units of the LSTM cost more than
 // they bring: much of what they would learn of a workload's past, the simple
 // forecasts bring along.
-func standard() size { return size{hidden: 48, dense: 128} }
+func standard() size { return size{hidden: 32, dense: 128} }
 
 // parameters are the network's weights: of the LSTM, of the layer that reads
 // its last state beside the summaries, and of the output.
