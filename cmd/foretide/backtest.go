@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -17,9 +14,6 @@ import (
 	"github.com/foretide/foretide/forecast/backtest"
 	"github.com/foretide/foretide/forecast/baseline"
 	"github.com/foretide/foretide/forecast/lstm"
-	"github.com/foretide/foretide/forecast/lstm/prior"
-	"github.com/foretide/foretide/forecast/registry"
-	"github.com/foretide/foretide/forecast/trace"
 )
 
 // backtestFlags are what a backtest is asked for.
@@ -87,13 +81,7 @@ func orList(words []string) string {
 func (f backtestFlags) check() error {
 	var wrong []error
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
-	if f.traces == "" {
-		bad("--traces: want the folder of the recorded series")
-	} else if info, err := os.Stat(f.traces); err != nil {
-		bad("--traces %q: %w", f.traces, errors.Unwrap(err))
-	} else if !info.IsDir() {
-		bad("--traces %q: want a folder", f.traces)
-	}
+	wrong = append(wrong, folderMistake("--traces", f.traces))
 	if f.forecaster == lstm.Name {
 		wrong = append(wrong, modelMistake(f.store, f.model)...)
 	} else {
@@ -110,28 +98,8 @@ func (f backtestFlags) check() error {
 	if known := time.Duration(f.history); known < 0 || known%forecast.Step != 0 {
 		bad("--history %v: want a multiple of %v", f.history, forecast.Step)
 	}
-	if f.origins != "" {
-		if info, err := os.Stat(f.origins); err != nil {
-			bad("--origins %q: %w", f.origins, errors.Unwrap(err))
-		} else if info.IsDir() {
-			bad("--origins %q: want a file", f.origins)
-		}
-	}
-	for _, out := range []struct{ flag, path string }{{"--forecasts", f.forecasts}, {"--peaks", f.peaks}} {
-		if out.path == "" {
-			continue
-		}
-		if info, err := os.Stat(filepath.Dir(out.path)); err != nil {
-			bad("%s %q: its folder: %w", out.flag, out.path, errors.Unwrap(err))
-		} else if !info.IsDir() {
-			bad("%s %q: want a file in a folder", out.flag, out.path)
-		} else if info, err := os.Stat(out.path); err == nil && info.IsDir() {
-			bad("%s %q: want a file, not a folder", out.flag, out.path)
-		}
-	}
-	if f.forecasts != "" && f.forecasts == f.peaks {
-		bad("--peaks %q: want another file than --forecasts", f.peaks)
-	}
+	wrong = append(wrong, inputMistake("--origins", f.origins))
+	wrong = append(wrong, outputMistakes("--forecasts", f.forecasts, "--peaks", f.peaks)...)
 	return usage(wrong...)
 }
 
@@ -207,66 +175,10 @@ func (a *app) backtest(ctx context.Context, f backtestFlags) error {
 	return a.result(report, report.text)
 }
 
-// priorModel is what --model calls the network that the binary brings.
-const priorModel = "prior"
-
-// modelMistake is what is wrong with a store and a model for loadModel.
-func modelMistake(store, model string) []error {
-	switch {
-	case model == priorModel && store != "":
-		return []error{fmt.Errorf("--store %q: want none with --model %s", store, priorModel)}
-	case model != priorModel && store == "":
-		return []error{fmt.Errorf("--store: want the URL of the store with the model, or --model %s for the one that foretide brings", priorModel)}
-	}
-	return nil
-}
-
-// loadModel takes a version, the champion where none is named, from the store;
-// or the prior, for which there is none.
-func loadModel(ctx context.Context, store, version string) (*lstm.Model, string, error) {
-	if version == priorModel {
-		m, err := prior.Load()
-		return m, prior.Version(), err
-	}
-	r, err := registry.Open(ctx, store)
-	if err != nil {
-		return nil, "", usage(fmt.Errorf("--store: %w", err))
-	}
-	defer r.Close() // read from only
-	named := version != ""
-	if !named {
-		champion, err := r.Champion(ctx)
-		if errors.Is(err, registry.ErrNoChampion) {
-			return nil, "", withHint(err, "Train one with 'foretide train', or name a version with --model.")
-		}
-		if err != nil {
-			return nil, "", err
-		}
-		version = champion.Version
-	}
-	_, weights, err := r.Get(ctx, version)
-	if errors.Is(err, registry.ErrNotFound) && named {
-		return nil, "", usage(fmt.Errorf("--model %q: %w", version, err))
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	m, err := lstm.Decode(bytes.NewReader(weights))
-	if err != nil {
-		return nil, "", fmt.Errorf("load model %q: %w", version, err)
-	}
-	return m, version, nil
-}
-
 // backtestPlans reads the series and finds what to forecast of them.
 func (a *app) backtestPlans(f backtestFlags) (plans []backtest.Plan, leftOut []backtest.Dropped, err error) {
-	histories, err := trace.ReadDir(f.traces)
-	skipped := (*trace.SkippedError)(nil)
-	if errors.As(err, &skipped) {
-		for _, file := range skipped.Files {
-			a.log.Warn("file left out", "file", file.Path, "reason", file.Err)
-		}
-	} else if err != nil {
+	histories, err := a.readTraces(f.traces)
+	if err != nil {
 		return nil, nil, err
 	}
 	if f.origins == "" {

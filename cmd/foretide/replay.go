@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -18,7 +16,6 @@ import (
 	"github.com/foretide/foretide/forecast/baseline"
 	"github.com/foretide/foretide/forecast/plan"
 	"github.com/foretide/foretide/forecast/replica"
-	"github.com/foretide/foretide/forecast/trace"
 )
 
 // replayFlags are what a replay is asked for.
@@ -82,23 +79,11 @@ func (f replayFlags) policy() replica.Policy {
 func (f replayFlags) check() error {
 	var wrong []error
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
-	if f.traces == "" {
-		bad("--traces: want the folder of the recorded series")
-	} else if info, err := os.Stat(f.traces); err != nil {
-		bad("--traces %q: %w", f.traces, errors.Unwrap(err))
-	} else if !info.IsDir() {
-		bad("--traces %q: want a folder", f.traces)
-	}
+	wrong = append(wrong, folderMistake("--traces", f.traces))
 	wrong = append(wrong, modelMistake(f.store, f.model)...)
-	if f.windows != "" {
-		if info, err := os.Stat(f.windows); err != nil {
-			bad("--windows %q: %w", f.windows, errors.Unwrap(err))
-		} else if info.IsDir() {
-			bad("--windows %q: want a file", f.windows)
-		}
-		if f.capacity != 0 {
-			bad("--capacity %v: want it in the file of --windows", f.capacity)
-		}
+	wrong = append(wrong, inputMistake("--windows", f.windows))
+	if f.windows != "" && f.capacity != 0 {
+		bad("--capacity %v: want it in the file of --windows", f.capacity)
 	}
 	if !(f.capacity >= 0 && f.capacity <= 1e9) {
 		bad("--capacity %v: want the requests per second that one pod carries, above 0", f.capacity)
@@ -112,21 +97,7 @@ func (f replayFlags) check() error {
 	if !(f.quantile >= replica.MinQuantile && f.quantile <= replica.MaxQuantile) {
 		bad("--quantile %v: want from %v to %v", f.quantile, replica.MinQuantile, replica.MaxQuantile)
 	}
-	for _, out := range []struct{ flag, path string }{{"--decisions", f.decisions}, {"--report", f.report}} {
-		if out.path == "" {
-			continue
-		}
-		if info, err := os.Stat(filepath.Dir(out.path)); err != nil {
-			bad("%s %q: its folder: %w", out.flag, out.path, errors.Unwrap(err))
-		} else if !info.IsDir() {
-			bad("%s %q: want a file in a folder", out.flag, out.path)
-		} else if info, err := os.Stat(out.path); err == nil && info.IsDir() {
-			bad("%s %q: want a file, not a folder", out.flag, out.path)
-		}
-	}
-	if f.decisions != "" && f.decisions == f.report {
-		bad("--report %q: want another file than --decisions", f.report)
-	}
+	wrong = append(wrong, outputMistakes("--decisions", f.decisions, "--report", f.report)...)
 	return usage(wrong...)
 }
 
@@ -226,13 +197,8 @@ func (a *app) replayRivals(ctx context.Context, windows []backtest.Window, s bac
 
 // replayWindows reads the series and finds what to replay of them.
 func (a *app) replayWindows(f replayFlags) (windows []backtest.Window, leftOut []backtest.Dropped, err error) {
-	histories, err := trace.ReadDir(f.traces)
-	skipped := (*trace.SkippedError)(nil)
-	if errors.As(err, &skipped) {
-		for _, file := range skipped.Files {
-			a.log.Warn("file left out", "file", file.Path, "reason", file.Err)
-		}
-	} else if err != nil {
+	histories, err := a.readTraces(f.traces)
+	if err != nil {
 		return nil, nil, err
 	}
 	if f.windows != "" {

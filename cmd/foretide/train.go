@@ -16,7 +16,6 @@ import (
 	"github.com/foretide/foretide/forecast/lstm/prior"
 	"github.com/foretide/foretide/forecast/mask"
 	"github.com/foretide/foretide/forecast/registry"
-	"github.com/foretide/foretide/forecast/trace"
 	"github.com/foretide/foretide/training"
 )
 
@@ -78,11 +77,7 @@ func (f *trainFlags) check(fs *pflag.FlagSet) error {
 		bad("--traces or --prometheus: want one of them, to learn from")
 	}
 	if f.traces != "" {
-		if info, err := os.Stat(f.traces); err != nil {
-			bad("--traces %q: %w", f.traces, errors.Unwrap(err))
-		} else if !info.IsDir() {
-			bad("--traces %q: want a folder", f.traces)
-		}
+		wrong = append(wrong, folderMistake("--traces", f.traces))
 		fs.Visit(func(g *pflag.Flag) {
 			if fromPrometheus(g.Name) {
 				bad("--%s: want it without --traces only", g.Name)
@@ -191,14 +186,7 @@ func finder(choice string) func(forecast.History) []mask.Span {
 // histories reads what to learn from.
 func (a *app) histories(ctx context.Context, f *trainFlags) ([]forecast.History, error) {
 	if f.traces != "" {
-		histories, err := trace.ReadDir(f.traces)
-		if skipped := (*trace.SkippedError)(nil); errors.As(err, &skipped) {
-			for _, file := range skipped.Files {
-				a.log.Warn("file left out", "file", file.Path, "reason", file.Err)
-			}
-			return histories, nil
-		}
-		return histories, err
+		return a.readTraces(f.traces)
 	}
 	client, err := f.prometheus.client(a.log, nil)
 	if err != nil {
