@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,6 @@ import (
 
 	"github.com/foretide/foretide/forecast"
 	"github.com/foretide/foretide/forecast/accuracy"
-	"github.com/foretide/foretide/forecast/baseline"
 )
 
 // restlessShop has three workloads with noise.
@@ -39,22 +39,21 @@ func keeping(dir string, log io.Writer) func(*Options) {
 		o.Calibrate, o.State, o.Preset = true, dir, "istio"
 		o.Log = slog.New(slog.NewTextHandler(log, nil))
 		o.Model = func() Model {
-			return Model{Forecaster: tooHigh{baseline.SeasonalNaiveDay()}, Status: ModelStatus{Version: "v1"}}
+			return Model{Forecaster: tooHigh{}, Status: ModelStatus{Version: "v1"}}
 		}
 	}
 }
 
-// tooHigh is a network that is off by half, so that what is learned matters.
-type tooHigh struct{ forecast.Forecaster }
+// tooHigh is a network that is off by half and too sure of it, so that what is
+// learned matters.
+type tooHigh struct{ cheap }
 
 func (n tooHigh) Forecast(batch []forecast.History) ([]forecast.Forecast, error) {
-	out, err := n.Forecaster.Forecast(batch)
+	out, err := n.cheap.Forecast(batch)
 	for i := range out {
-		for _, qs := range [][]forecast.Quantiles{out[i].Steps, out[i].Peaks} {
-			for k := range qs {
-				for j := range qs[k] {
-					qs[k][j] *= 1.5
-				}
+		for k := range out[i].Steps { // which the peaks share
+			for j := range out[i].Steps[k] {
+				out[i].Steps[k][j] *= 1.5 + float64(j)/50
 			}
 		}
 	}
@@ -284,11 +283,29 @@ func TestUnclaimedCalibrations(t *testing.T) {
 	}
 }
 
+// diary is a log that may be read while it is written.
+type diary struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (d *diary) Write(b []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.Write(b)
+}
+
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.String()
+}
+
 // TestSavesByTheClock: every five minutes while it runs, and at the end; a
 // directory that is lost is logged once and serves again when it is back.
 func TestSavesByTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir, log, reg := filepath.Join(t.TempDir(), "made", "anew"), &bytes.Buffer{}, prometheus.NewPedanticRegistry()
+		dir, log, reg := filepath.Join(t.TempDir(), "made", "anew"), &diary{}, prometheus.NewPedanticRegistry()
 		o := Options{Registerer: reg}
 		keeping(dir, log)(&o)
 		l, stop := running(t, restlessShop(), o)
