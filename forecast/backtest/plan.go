@@ -98,26 +98,14 @@ func ReadOrigins(r io.Reader) (Origins, error) {
 		return Origins{}, fmt.Errorf("read origins: header %q: want the columns series and origin_unix", strings.Join(header, ","))
 	}
 	o := Origins{of: map[forecast.Workload]*origins{}}
-	var wrong []error
-	for len(wrong) < 20 {
-		row, err := rows.Read()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			wrong = append(wrong, err)
-			break
-		}
-		line, _ := rows.FieldPos(0)
+	err = eachLine(rows, "origin", func(row []string) error {
 		w, err := forecast.ParseWorkload(row[series])
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("line %d: %w", line, err))
-			continue
+			return err
 		}
 		at, err := unix("origin_unix", row[origin])
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("line %d: %w", line, err))
-			continue
+			return err
 		}
 		s := o.of[w]
 		if s == nil {
@@ -127,15 +115,11 @@ func ReadOrigins(r io.Reader) (Origins, error) {
 		}
 		s.at = append(s.at, at)
 		if end >= 0 && s.trainEnd.IsZero() {
-			if s.trainEnd, err = unix("train_end_unix", row[end]); err != nil {
-				wrong = append(wrong, fmt.Errorf("line %d: %w", line, err))
-			}
+			s.trainEnd, err = unix("train_end_unix", row[end])
 		}
-	}
-	if len(wrong) == 0 && len(o.order) == 0 {
-		wrong = append(wrong, errors.New("no line after the header, want one for each origin"))
-	}
-	if err := errors.Join(wrong...); err != nil {
+		return err
+	})
+	if err != nil {
 		return Origins{}, fmt.Errorf("read origins: %w", err)
 	}
 	for _, s := range o.of {
@@ -143,6 +127,33 @@ func ReadOrigins(r io.Reader) (Origins, error) {
 		s.at = slices.CompactFunc(s.at, time.Time.Equal)
 	}
 	return o, nil
+}
+
+// eachLine gives do the lines after the header, one for each of what. The error
+// names the wrong lines, as far as the first twenty, and is none only if there
+// was a line.
+func eachLine(rows *csv.Reader, what string, do func(row []string) error) error {
+	var wrong []error
+	lines := 0
+	for len(wrong) < 20 {
+		row, err := rows.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			wrong = append(wrong, err)
+			break
+		}
+		lines++
+		if err := do(row); err != nil {
+			line, _ := rows.FieldPos(0)
+			wrong = append(wrong, fmt.Errorf("line %d: %w", line, err))
+		}
+	}
+	if lines == 0 && len(wrong) == 0 {
+		return fmt.Errorf("no line after the header, want one for each %s", what)
+	}
+	return errors.Join(wrong...)
 }
 
 func unix(column, text string) (time.Time, error) {

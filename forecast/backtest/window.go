@@ -101,28 +101,14 @@ func ReadWindows(r io.Reader, histories []forecast.History) ([]Window, error) {
 		}
 	}
 	var windows []Window
-	var wrong []error
-	for len(wrong) < 20 {
-		row, err := rows.Read()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			wrong = append(wrong, err)
-			break
-		}
-		line, _ := rows.FieldPos(0)
+	err = eachLine(rows, "window", func(row []string) error {
 		w, err := window(have, row[column[0]], row[column[1]], row[column[2]], row[column[3]])
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("line %d: %w", line, err))
-			continue
+		if err == nil {
+			windows = append(windows, w)
 		}
-		windows = append(windows, w)
-	}
-	if len(wrong) == 0 && len(windows) == 0 {
-		wrong = append(wrong, errors.New("no line after the header, want one for each window"))
-	}
-	if err := errors.Join(wrong...); err != nil {
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read windows: %w", err)
 	}
 	return windows, nil

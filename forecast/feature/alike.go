@@ -12,8 +12,7 @@ import (
 func (c *Cutter) alikeCourse() (course [forecast.Horizon]float64) {
 	const (
 		now  = Steps * Stride
-		side = 2 // steps, as in smooth
-		span = 2*side + 1
+		span = 2*smooth + 1
 	)
 	var begin, distance [Days]float64
 	nearest := math.Inf(1)
@@ -24,8 +23,8 @@ func (c *Cutter) alikeCourse() (course [forecast.Horizon]float64) {
 			continue
 		}
 		sum, n := 0.0, 0
-		for k := side; k < now; k += span {
-			i := tail - now + k - side
+		for k := smooth; k < now; k += span {
+			i := tail - now + k - smooth
 			came := (c.sum[i+span] - c.sum[i]) / float64(c.known[i+span]-c.known[i])
 			if d := came - (v[k] - begin[day]); d == d {
 				sum += d * d

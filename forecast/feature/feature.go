@@ -4,13 +4,14 @@
 // A window is everything the network is told at one origin: the last two hours
 // in two-minute steps, a vector of summaries, and for each future step a few
 // simple forecasts (bases) that the network weighs against each other, and
-// shapes that recur by the day or the hour. All of it is relative: rates are taken from the level of the last minutes, in units
-// of the last day's spread, so that one network serves 0.01 and 10 million
-// requests a minute alike.
+// shapes that recur by the day or the hour. All of it is relative: rates are
+// taken from the level of the last minutes, in units of the last day's spread,
+// so that one network serves 0.01 and 10 million requests a minute alike.
 //
-// The seasonal parts look back whole days, so nothing here ever reads a step
-// after the origin. Nothing is fitted, so nothing needs to travel with the
-// weights but Version.
+// Two of the simple forecasts are regressions, fitted anew for each window to
+// what it may look back on. Nothing here reads a step after the origin or keeps
+// anything between windows, so nothing needs to travel with the weights but
+// Version.
 package feature
 
 import (

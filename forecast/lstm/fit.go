@@ -36,8 +36,7 @@ type FitOptions struct {
 	// OnProgress is called from time to time, from the goroutine that called
 	// Fit.
 	OnProgress func(Progress)
-	// Start is a model to go on from, with fewer and smaller steps; nil starts
-	// anew.
+	// Start is a model to go on from, with smaller steps; nil starts anew.
 	Start *Model
 	// Truth is what of each history is to be learnt: the same series, but NaN
 	// where the network may look back on what came and does not learn to forecast
